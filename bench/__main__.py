@@ -1,0 +1,27 @@
+"""`python -m bench NAME --json [--customers N] [--records N]`: prints one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+
+NAMES = ("ingest", "build", "lookup", "search")
+
+
+def main() -> int:
+    """Run one benchmark and print its figures."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--json", action="store_true", help="print one JSON object (the only format)")
+    parser.add_argument("--customers", type=int, default=20_000, help="size of the synthetic company")
+    parser.add_argument("--records", type=int, default=100_000, help="records of the ingest benchmark")
+    arguments = parser.parse_args()
+    figures = importlib.import_module(f"bench.{arguments.name}").run(arguments)
+    print(json.dumps({"bench": arguments.name, **figures}, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Ingest: our collector (landing, conform and staging included) against a raw download and against dlt.
+
+Same local server process, same pre-serialised pages of at least 1 KB a record, same records, page size and
+concurrency (one call at a time) for all three, in one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from bench.measure import ROOT, child
+
+PAGE = 1000
+REPEATS = 3
+DLT = ROOT / ".cache/dlt"
+
+
+def _dlt_python() -> str:
+    """The interpreter of dlt's own environment, made on first use."""
+    python = DLT / "bin/python"
+    if not (DLT / ".ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(DLT)], check=True)
+        install = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "-r",
+            "bench/dlt-requirements.txt",
+        ]
+        subprocess.run(install, cwd=ROOT, check=True, stdout=sys.stderr)
+        (DLT / ".ready").touch()
+    return str(python)
+
+
+def _serve(records: int) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "bench.pages", str(records), str(PAGE)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if process.stdout is None:
+        raise RuntimeError("the page server has no output")
+    return process, process.stdout.readline().strip()
+
+
+def raw_download(url: str) -> tuple[float, int]:
+    """Seconds and bytes to read every page one after the other, throwing the bodies away."""
+    total, number = 0, 1
+    started = time.perf_counter()
+    with httpx.Client(timeout=60) as client:
+        while True:
+            answer = client.get(f"{url}/records", params={"page": number})
+            total += len(answer.content)
+            if answer.headers["x-last"] == "1":
+                return time.perf_counter() - started, total
+            number += 1
+
+
+def run(arguments: argparse.Namespace) -> dict[str, object]:
+    """Figures: ratio_to_raw_download, ratio_to_dlt (peer seconds ÷ ours, medians), rows, peak_rss_mb and the parts."""
+    dlt_python = _dlt_python()
+    server, url = _serve(arguments.records)
+    try:
+        raw, ours, theirs, peaks, size = [], [], [], [], 0
+        for _ in range(REPEATS):
+            seconds, size = raw_download(url)
+            raw.append(seconds)
+            folder = Path(tempfile.mkdtemp(prefix="bench-ingest-"))
+            try:
+                seconds, peak, _ = child(
+                    ["-m", "bench.ingest_ours", url, str(folder / "i"), str(arguments.records)]
+                )
+                ours.append(seconds)
+                peaks.append(peak)
+                if len(theirs) < 1:
+                    theirs.append(child(["bench/ingest_dlt.py", url, str(folder / "d")], dlt_python)[0])
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        server.terminate()
+        server.wait()
+    mine = statistics.median(ours)
+    return {
+        "rows": arguments.records,
+        "bytes": size,
+        "raw_seconds": round(statistics.median(raw), 3),
+        "seconds": round(mine, 3),
+        "dlt_seconds": round(statistics.median(theirs), 3),
+        "server_mb_per_s": round(size / 1e6 / statistics.median(raw), 1),
+        "ratio_to_raw_download": round(statistics.median(raw) / mine, 3),
+        "ratio_to_dlt": round(statistics.median(theirs) / mine, 1),
+        "peak_rss_mb": round(max(peaks)),
+    }

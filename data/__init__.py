@@ -1,0 +1,1 @@
+"""What ships with the product: the demo company with its vendor simulators, and reference data."""

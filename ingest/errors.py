@@ -1,0 +1,35 @@
+"""What can go wrong while collecting, by how to recover.
+
+FatalError
+├── SpecError       a connector description or a source's settings are wrong
+├── LoginError      the source refuses our credentials
+└── ContractError   the source answers, but not in the agreed shape (a web page, a missing id, too few rows)
+RetriableError
+└── SourceBusy      time-outs, throttling, a body cut short: the run stops and resumes next time
+SkippableError
+└── StreamRefused   this one object is not there or not allowed; other streams go on
+"""
+
+from __future__ import annotations
+
+from ops.errors import FatalError, RetriableError, SkippableError
+
+
+class SpecError(FatalError):
+    """A connector description, or a source's settings, are wrong; every problem is listed."""
+
+
+class LoginError(FatalError):
+    """The source refuses the credentials."""
+
+
+class ContractError(FatalError):
+    """The source's answer breaks the agreed shape."""
+
+
+class SourceBusy(RetriableError):  # noqa: N818 - named after the state it reports
+    """The source cannot answer now; what was collected is kept and the next run goes on from there."""
+
+
+class StreamRefused(SkippableError):  # noqa: N818 - named after the state it reports
+    """The source refuses one object: unknown here, or not allowed for this user."""

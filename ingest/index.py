@@ -1,0 +1,178 @@
+"""The newest state of every landed record of one stream: id → hash, parent, deleted, missing.
+
+A derived helper beside the landed runs (index.sqlite): it tells what has really changed, which children a parent lost
+and which ids a sweep misses. It is brought up to date from the committed runs whenever it is behind or broken.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+
+from ingest import landing as landed
+
+_SCHEMA = """
+create table if not exists rows (
+  id text primary key, hash text not null, parent_id text, deleted integer not null,
+  missing integer not null default 0) without rowid;
+create table if not exists run_rows (
+  id text primary key, hash text not null, parent_id text, deleted integer not null) without rowid;
+create table if not exists seen (id text primary key) without rowid;
+create table if not exists watched (id text primary key) without rowid;
+create table if not exists watching (id text primary key) without rowid;
+create table if not exists meta (name text primary key, value text not null);
+create index if not exists rows_by_parent on rows (parent_id) where parent_id is not null;
+create index if not exists run_rows_by_parent on run_rows (parent_id) where parent_id is not null;
+"""
+_CHUNK = 500
+
+Row = tuple[str, str, str | None, bool]
+
+
+class Index:
+    """Opened for one run by the process that holds the source's lease."""
+
+    def __init__(self, landing: Path, source: str, stream: str) -> None:
+        self._place = (landing, source, stream)
+        self._path = landing / source / stream / "index.sqlite"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = self._open()
+        self._catch_up()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError:
+            for leftover in self._path.parent.glob("index.sqlite*"):
+                leftover.unlink()
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        db.execute("pragma journal_mode=wal")
+        db.execute("pragma synchronous=normal")
+        db.executescript(_SCHEMA)
+        return db
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _catch_up(self) -> None:
+        found = self._db.execute("select value from meta where name = 'last_run'").fetchone()
+        for run_id in landed.runs(*self._place, after=found[0] if found else None):
+            self.begin(landed.read_run(*self._place, run_id))
+            self.commit(run_id, landed.manifest(*self._place, run_id).get("suspected"))
+
+    def begin(self, frames: Iterable[pl.DataFrame] = (), *, keep_seen: bool = False) -> None:
+        """Start a run, with the rows that its recorded parts already hold."""
+        self._db.execute("delete from run_rows")
+        if not keep_seen:
+            self._db.execute("delete from seen")
+            self._db.execute("delete from watching")
+        for frame in frames:
+            self.note(frame.select("id", "hash", "parent_id", "deleted").iter_rows())
+
+    def note(self, rows: Iterable[Row]) -> None:
+        """Rows that this run has written."""
+        self._db.execute("begin")
+        self._db.executemany("insert or replace into run_rows (id, hash, parent_id, deleted) values (?, ?, ?, ?)", rows)
+        self._db.execute("commit")
+
+    def current(self, ids: list[str]) -> dict[str, tuple[str, bool]]:
+        """Id → (hash, deleted) as this run and the committed ones know it."""
+        known: dict[str, tuple[str, bool]] = {}
+        for table in ("rows", "run_rows"):
+            for chunk in _chunks(ids):
+                marks = ",".join("?" * len(chunk))
+                found = self._db.execute(f"select id, hash, deleted from {table} where id in ({marks})", chunk)
+                known.update({row[0]: (row[1], bool(row[2])) for row in found})
+        return known
+
+    def children(self, parent_id: str) -> set[str]:
+        """Ids of a parent's living rows."""
+        rows = self._db.execute(
+            "select id from rows where parent_id = ? and deleted = 0"
+            " union select id from run_rows where parent_id = ? and deleted = 0",
+            (parent_id, parent_id),
+        )
+        return {row[0] for row in rows}
+
+    def see(self, ids: Iterable[str]) -> None:
+        """Ids that a sweep or a full read has listed."""
+        self._db.execute("begin")
+        self._db.executemany("insert or ignore into seen (id) values (?)", ((item,) for item in ids))
+        self._db.execute("commit")
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether an earlier run has noted which records its re-read filters listed."""
+        return bool(self._db.execute("select 1 from meta where name = 'watching'").fetchone())
+
+    def watch(self, ids: Iterable[str]) -> None:
+        """Ids that a re-read filter lists now."""
+        self._db.execute("begin")
+        self._db.executemany("insert or ignore into watching (id) values (?)", ((item,) for item in ids))
+        self._db.execute("commit")
+
+    def left(self) -> list[str]:
+        """Ids that the re-read filters listed last time, list no longer, and this run has not read otherwise."""
+        rows = self._db.execute(
+            "select id from watched where id not in (select id from watching)"
+            " and id not in (select id from run_rows) order by id"
+        )
+        return [row[0] for row in rows]
+
+    def _keep_watch(self) -> None:
+        self._db.execute("delete from watched")
+        self._db.execute("insert into watched select id from watching")
+        self._db.execute("insert or replace into meta (name, value) values ('watching', '1')")
+        self._db.execute("delete from watching")
+
+    def alive(self) -> int:
+        """Records known before this run and not deleted."""
+        return int(self._db.execute("select count(*) from rows where deleted = 0").fetchone()[0])
+
+    def missing(self) -> dict[str, int]:
+        """Living ids that were not seen and not written in this run → how often they were missed before."""
+        rows = self._db.execute(
+            "select id, missing from rows where deleted = 0"
+            " and id not in (select id from seen) and id not in (select id from run_rows)"
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def returned(self) -> list[str]:
+        """Ids that were seen though they are known as deleted, and that this run has not read again."""
+        rows = self._db.execute(
+            "select id from rows where deleted = 1 and id in (select id from seen)"
+            " and id not in (select id from run_rows)"
+        )
+        return [row[0] for row in rows]
+
+    def commit(self, run_id: str, suspected: list[str] | None, *, watched: bool = False) -> None:
+        """Make this run's rows the newest state; `suspected` replaces the list of ids missed once (None keeps it).
+
+        `watched`: this run has gone through the re-read filters.
+        """
+        self._db.execute("begin immediate")
+        self._db.execute(
+            "insert or replace into rows (id, hash, parent_id, deleted, missing)"
+            " select id, hash, parent_id, deleted, 0 from run_rows"
+        )
+        if suspected is not None:
+            self._db.execute("update rows set missing = 0 where missing > 0")
+            self._db.executemany("update rows set missing = 1 where id = ?", ((item,) for item in suspected))
+        if watched:
+            self._keep_watch()
+        self._db.execute("insert or replace into meta (name, value) values ('last_run', ?)", (run_id,))
+        self._db.execute("delete from run_rows")
+        self._db.execute("delete from seen")
+        self._db.execute("commit")
+
+
+def _chunks(ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]

@@ -1,0 +1,175 @@
+"""Landing: append-only Parquet parts per source, stream and run; a manifest commits them.
+
+landing/<source>/<stream>/<run_id>/part-00000.parquet …   parts of bounded size
+                                   progress.json          where a running collection stands (gone once committed)
+                                   manifest.json          written last, by rename: only now the run exists
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ops import clock
+
+PART_ROWS = 20_000
+PART_BYTES = 16 * 1024 * 1024
+SCHEMA: dict[str, Any] = {
+    "id": pl.Utf8,
+    "document": pl.Utf8,
+    "hash": pl.Utf8,
+    "seen_at": pl.Datetime("us", "UTC"),
+    "run_id": pl.Utf8,
+    "deleted": pl.Boolean,
+    "parent_id": pl.Utf8,
+}
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+def runs(landing: Path, source: str, stream: str, after: str | None = None) -> list[str]:
+    """Ids of the committed runs, oldest first; only those later than `after` when given."""
+    folder = landing / source / stream
+    names = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
+    return [name for name in names if after is None or name > after]
+
+
+def streams(landing: Path, source: str) -> list[str]:
+    """Streams of `source` that have at least one committed run."""
+    return sorted({path.parent.parent.name for path in (landing / source).glob("*/*/manifest.json")})
+
+
+def manifest(landing: Path, source: str, stream: str, run_id: str) -> dict[str, Any]:
+    """A committed run's manifest."""
+    path = landing / source / stream / run_id / "manifest.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def read(landing: Path, source: str, stream: str, after: str | None = None) -> Iterator[pl.DataFrame]:
+    """Frames (columns of SCHEMA) of every committed run later than `after`, in the order they were landed."""
+    for run_id in runs(landing, source, stream, after):
+        yield from read_run(landing, source, stream, run_id)
+
+
+def read_run(landing: Path, source: str, stream: str, run_id: str) -> Iterator[pl.DataFrame]:
+    """Frames of one committed run."""
+    for part in manifest(landing, source, stream, run_id)["parts"]:
+        yield pl.read_parquet(landing / source / stream / run_id / part["name"])
+
+
+def new_run_id(landing: Path, source: str, stream: str) -> str:
+    """A fresh id: UTC stamp, counter, mark of the source. Later than every run there, even if the clock stands."""
+    mark = hashlib.blake2b(source.encode(), digest_size=3).hexdigest()
+    folder = landing / source / stream
+    last = max((path.name for path in folder.glob("*Z-*") if path.is_dir()), default="")
+    now = clock.now().strftime(_STAMP)
+    if last and last.split("-")[0] >= now:
+        return f"{last.split('-')[0]}-{int(last.split('-')[1]) + 1:04d}-{mark}"
+    return f"{now}-0000-{mark}"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON by rename, flushed to disk."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class RunWriter:
+    """The parts of one run. `flush` makes what was added, and the state to go on from, survive a kill."""
+
+    def __init__(self, landing: Path, source: str, stream: str, run_id: str) -> None:
+        self.folder = landing / source / stream / run_id
+        self.run_id = run_id
+        self.parts: list[dict[str, Any]] = []
+        self.progress: dict[str, Any] = {}
+        self._rows: list[tuple[Any, ...]] = []
+        self._size = 0
+
+    @classmethod
+    def unfinished(cls, landing: Path, source: str, stream: str) -> RunWriter | None:
+        """The run a killed process left; parts it had not yet recorded are removed. Older leftovers go too."""
+        folder = landing / source / stream
+        left = [path for path in sorted(folder.glob("*Z-*")) if path.is_dir() and not _committed(path)]
+        for path in left[:-1]:
+            shutil.rmtree(path)
+        if not left:
+            return None
+        if not (left[-1] / "progress.json").is_file():
+            shutil.rmtree(left[-1])
+            return None
+        writer = cls(landing, source, stream, left[-1].name)
+        saved = json.loads((left[-1] / "progress.json").read_text(encoding="utf-8"))
+        writer.parts, writer.progress = saved["parts"], saved["progress"]
+        known = {part["name"] for part in writer.parts}
+        for path in left[-1].glob("part-*"):
+            if path.name not in known:
+                path.unlink()
+        return writer
+
+    @property
+    def rows(self) -> int:
+        """Rows in recorded parts and in memory."""
+        return sum(int(part["rows"]) for part in self.parts) + len(self._rows)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the rows in memory fill a part."""
+        return len(self._rows) >= PART_ROWS or self._size >= PART_BYTES
+
+    def add(self, row_id: str, document: str, digest: str, deleted: bool, parent_id: str | None) -> None:
+        """Add one row; it is kept in memory until `flush`."""
+        self._rows.append((row_id, document, digest, self._now(), self.run_id, deleted, parent_id))
+        self._size += len(document)
+
+    def _now(self) -> datetime:
+        return clock.now().astimezone(UTC)
+
+    def flush(self, progress: dict[str, Any]) -> None:
+        """Write the rows in memory as one part, then the state to go on from."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._rows:
+            name = f"part-{len(self.parts):05d}.parquet"
+            frame = pl.DataFrame(self._rows, schema=SCHEMA, orient="row")
+            temporary = self.folder / (name + ".tmp")
+            frame.write_parquet(temporary, compression="zstd")
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(self.folder / name)
+            size = (self.folder / name).stat().st_size
+            self.parts.append({"name": name, "rows": len(self._rows), "bytes": size})
+            self._rows, self._size = [], 0
+        self.progress = progress
+        write_json(self.folder / "progress.json", {"parts": self.parts, "progress": progress})
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The recorded parts."""
+        for part in self.parts:
+            yield pl.read_parquet(self.folder / part["name"])
+
+    def commit(self, facts: dict[str, Any]) -> None:
+        """Write the manifest: from now on readers see the run."""
+        write_json(
+            self.folder / "manifest.json",
+            {"run_id": self.run_id, "parts": self.parts, "rows": self.rows, **facts},
+        )
+        (self.folder / "progress.json").unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the run, which found nothing new or must begin anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _committed(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file()

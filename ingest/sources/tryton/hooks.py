@@ -1,0 +1,134 @@
+"""Tryton's session, its change filter, and its JSON clothes taken off."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from ingest.errors import ContractError, LoginError, SourceBusy, StreamRefused
+from ingest.hooks import Call
+
+Domain = list[Any]
+_ALWAYS_THERE = frozenset({"id", "rec_name"})
+
+
+def login(call: Call) -> dict[str, str]:
+    """The header of a new session. LoginError when refused, SourceBusy when the server cannot answer now."""
+    user, database = call.settings["user"], call.settings["database"]
+    body = {
+        "id": 1,
+        "method": "common.db.login",
+        "params": [user, {"password": call.settings["password"]}, "en"],
+    }
+    try:
+        answer = httpx.post(call.client.absolute(f"{database}/rpc/"), json=body, timeout=60)
+    except httpx.TransportError as error:
+        raise SourceBusy(f"login: {type(error).__name__} {error}") from error
+    if answer.status_code == 429 or answer.status_code >= 500:
+        raise SourceBusy(f"login: {answer.status_code}", remedy="too many failed logins make Tryton wait")
+    if answer.status_code == 404:
+        raise LoginError(f"Tryton has no database {database!r}", remedy="correct the setting database")
+    session = _session(answer)
+    if session is None:
+        raise LoginError(
+            f"Tryton refused the login of {user}", remedy="check user and password of this source"
+        )
+    token = base64.b64encode(f"{user}:{session[0]}:{session[1]}".encode()).decode()
+    return {"Authorization": f"Session {token}"}
+
+
+def _session(answer: httpx.Response) -> tuple[int, str] | None:
+    try:
+        result = answer.json().get("result")
+    except ValueError:
+        return None
+    return (result[0], result[1]) if isinstance(result, list) and len(result) > 1 and result[1] else None
+
+
+def prepare(call: Call) -> dict[str, Any]:
+    """{prepared.base}: what the stream reads at all; {prepared.domain}: with the changes of the window;
+    {prepared.fields}; {prepared.context}. Names fields that this server does not have, because one of them fails the whole read."""
+    hook: Any = call.stream and call.stream.hook
+    context = {"company": call.settings["company"], "active_test": False}
+    _check_fields(call, context)
+    base: Domain = list(hook.get("domain", []))
+    changed = _changed(call, hook.get("always"))
+    own = _own_parties(call, context) if hook.get("mark_own") else frozenset()
+    domain = [*base, changed] if changed else base
+    fields = list(call.stream.fields) if call.stream else []
+    return {"base": base, "domain": domain, "fields": fields, "context": context, "own": own}
+
+
+def _own_parties(call: Call, context: dict[str, Any]) -> frozenset[int]:
+    """Parties that are our own company or one of its people: no customers, though Tryton keeps them together."""
+    found: set[int] = set()
+    for model in ("company.company", "company.employee"):
+        params = [[], 0, None, None, ["party"], context]
+        body = {"id": 1, "method": f"model.{model}.search_read", "params": params}
+        rows = call.client.request("POST", f"{call.settings['database']}/rpc/", body=body).payload["result"]
+        found |= {row["party"] for row in rows}
+    return frozenset(found)
+
+
+def _changed(call: Call, always: Domain | None) -> Domain:
+    """Written since the window's start, or never written and created since; or in a state that can still move."""
+    if call.full or call.window is None:
+        return []
+    since = wrap(call.window.start)
+    parts: Domain = [["write_date", ">=", since], [["write_date", "=", None], ["create_date", ">=", since]]]
+    return ["OR", *parts, *([always] if always else [])]
+
+
+def _check_fields(call: Call, context: dict[str, Any]) -> None:
+    stream: Any = call.stream
+    model = stream.name
+    body = {"id": 1, "method": f"model.{model}.fields_get", "params": [None, 0, context]}
+    path = f"{call.settings['database']}/rpc/"
+    try:
+        known = call.client.request("POST", path, body=body, stream=stream).payload["result"]
+    except ContractError as error:
+        if repr(model) in error.what:
+            raise StreamRefused(f"this Tryton has no {model}: its module is not activated") from error
+        raise
+    heads = {name.partition(".")[0] for name in stream.fields} - _ALWAYS_THERE
+    if missing := sorted(heads - set(known)):
+        raise ContractError(f"{model} has no field {', '.join(missing)}", valid=", ".join(sorted(known)))
+
+
+def record(call: Call, record: dict[str, Any]) -> dict[str, Any]:
+    """The record with decimals as text, dates and UTC instants in ISO form, durations in seconds;
+    `is_own` on parties that are ourselves."""
+    plain = {key: unwrap(value) for key, value in record.items()}
+    return {**plain, "is_own": True} if record.get("id") in call.prepared.get("own", ()) else plain
+
+
+def wrap(instant: datetime) -> dict[str, Any]:
+    """An instant in UTC as Tryton writes it."""
+    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    return {"__class__": "datetime", **{part: getattr(instant, part) for part in parts}}
+
+
+def unwrap(value: Any) -> Any:
+    """A value without its `__class__` table; what has none stays, at any depth."""
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("__class__")
+    if kind is None:
+        return {key: unwrap(item) for key, item in value.items()}
+    if kind == "Decimal":
+        return value["decimal"]
+    if kind == "date":
+        return f"{value['year']:04}-{value['month']:02}-{value['day']:02}"
+    if kind == "datetime":
+        numbers = {key: number for key, number in value.items() if key != "__class__"}
+        return datetime(**numbers).isoformat(timespec="microseconds") + "Z"  # noqa: DTZ001 - Tryton's are UTC
+    if kind == "timedelta":
+        return value["seconds"]
+    if kind == "time":
+        return f"{value['hour']:02}:{value['minute']:02}:{value['second']:02}"
+    return value.get("base64")

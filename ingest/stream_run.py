@@ -1,0 +1,253 @@
+"""One run of one stream: its passes, page by page, into landing; resumable at any page.
+
+Passes: the window (or everything), further filters to re-read, the vendor's feed of deletes, the sweep of ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from ingest import cursor, landing
+from ingest.documents import digest, find
+from ingest.errors import ContractError, StreamRefused
+from ingest.hooks import Call
+from ingest.http import SourceClient
+from ingest.index import Index
+from ingest.reader import Reader
+from ingest.spec import StreamSpec
+from ingest.sweeping import settle_missing
+from ingest.writing import Batch, Outcome, Writing
+from ops import clock
+from ops.store import Store, unstamp
+
+FLUSH_EVERY_S = 5.0
+PassKind = Literal["window", "reread", "left", "feed", "sweep"]
+_IDS_AT_ONCE = 200
+
+
+class StreamRun:
+    """Collects one stream once. `run` may be called again after an error or a kill: it goes on where it was."""
+
+    def __init__(
+        self, client: SourceClient, stream: StreamSpec, store: Store, root: Path, *, full: bool = False
+    ) -> None:
+        self.client, self.stream, self.store, self.root = client, stream, store, root
+        self.source, self.full = client.source.name, full
+        self.committed = cursor.read_cursor(store, self.source, stream.name)
+        self._recover_cursor()
+        self.index = Index(root, self.source, stream.name)
+        self.writer, self.state = self._open()
+        received, landed, deleted = self.state.get("counts", (0, 0, 0))
+        self.outcome = Outcome(self.writer.run_id, received, landed, deleted, self.state["warnings"])
+        self.writing = Writing(stream, self.writer, self.index, self.outcome, self.state.setdefault("merges", []))
+
+    def _recover_cursor(self) -> None:
+        """A kill between manifest and cursor: the manifest knows the position. Landing gone: begin anew."""
+        runs = landing.runs(self.root, self.source, self.stream.name, self.committed.get("run_id"))
+        if runs:
+            facts = landing.manifest(self.root, self.source, self.stream.name, runs[-1])
+            cursor.write_cursor(self.store, self.source, self.stream.name, facts["cursor"], runs[-1])
+            self.committed = {**facts["cursor"], "run_id": runs[-1]}
+        elif self.committed.get("run_id") and not landing.runs(self.root, self.source, self.stream.name):
+            self.committed = {}
+
+    def _open(self) -> tuple[landing.RunWriter, dict[str, Any]]:
+        left = landing.RunWriter.unfinished(self.root, self.source, self.stream.name)
+        if left and self._may_resume(left.progress):
+            self.index.begin(left.frames(), keep_seen=True)
+            return left, left.progress
+        if left:
+            left.discard()
+        self.index.begin()
+        run_id = landing.new_run_id(self.root, self.source, self.stream.name)
+        return landing.RunWriter(self.root, self.source, self.stream.name, run_id), self._fresh()
+
+    def _may_resume(self, state: dict[str, Any]) -> bool:
+        age = (clock.now() - unstamp(state["started_at"])).total_seconds()
+        same = state["spec"] == _mark(self.stream) and state["base"] == self.committed.get("run_id")
+        return same and 0 <= age <= self.client.spec.http.max_age_s and not (self.full and not state["full"])
+
+    def _fresh(self) -> dict[str, Any]:
+        blind = bool(self.stream.incremental.by_id) and not self.index.is_watching
+        full = self.full or blind or bool(self.committed.get("full")) or not self.committed
+        watermark = None if full else self.committed.get("watermark")
+        window = cursor.next_window(self.stream.incremental, watermark, self.client.server_offset)
+        return {
+            "spec": _mark(self.stream),
+            "base": self.committed.get("run_id"),
+            "started_at": clock.now().isoformat(),
+            "window": window.to_json(),
+            "full": full,
+            "token": None if full else self.committed.get("token"),
+            "passes": self._passes(full),
+            "pass": 0,
+            "page": None,
+            "warnings": [],
+        }
+
+    def _passes(self, full: bool) -> list[dict[str, Any]]:
+        spec, deletes = self.stream.incremental, self.stream.deletes
+        main = spec.full if full and spec.full is not None else spec.filter
+        passes: list[dict[str, Any]] = [{"kind": "window", "filter": main}]
+        if not full or spec.by_id:
+            passes += [{"kind": "reread", "filter": text} for text in spec.reread]
+        if spec.by_id:
+            passes.append({"kind": "left", "filter": spec.by_id})
+        if deletes.type == "feed" and self.committed:
+            passes.append({"kind": "feed", "filter": ""})
+        if deletes.type == "sweep" and self.committed and self._sweep_is_due():
+            passes.append({"kind": "sweep", "filter": spec.full or "" if deletes.filter is None else deletes.filter})
+        return passes
+
+    def _sweep_is_due(self) -> bool:
+        swept = self.committed.get("swept_at")
+        due = timedelta(hours=self.stream.deletes.every_h)
+        return self.full or not swept or clock.now() - datetime.fromisoformat(swept) >= due
+
+    def run(self) -> Outcome:
+        """Collect, commit, and tell what happened. The state survives any error; the index is closed.
+
+        An optional stream that the source refuses keeps its position, so that a right given later finds everything.
+        """
+        try:
+            reader = self._reader()
+            while self.state["pass"] < len(self.state["passes"]):
+                self._one_pass(reader, self.state["passes"][self.state["pass"]])
+            return self._commit()
+        except StreamRefused as refused:
+            if not self.stream.optional:
+                raise
+            self.outcome.warnings.append(str(refused))
+            return self.outcome
+        finally:
+            self.index.close()
+
+    def _reader(self) -> Reader:
+        window = cursor.Window.from_json(self.state["window"])
+        call = Call(
+            self.source,
+            self.client.settings,
+            self.client.spec,
+            self.client,
+            self.root.parent,
+            self.stream,
+            window,
+            full=self.state["full"],
+        )
+        hooks = self.client.hooks
+        if hooks.prepare:
+            call.prepared = hooks.prepare(call)
+        if hooks.record:
+            self.writing.shape = partial(hooks.record, call)
+        return Reader(self.client, self.stream, window, call, self.root, self.committed, self.state)
+
+    def _one_pass(self, reader: Reader, step: dict[str, Any]) -> None:
+        last = clock.monotonic()
+        lists_all = step["kind"] == "window" and self.stream.deletes.type == "full"
+        for batch in self._batches(reader, step):
+            self._take(step["kind"], batch, lists_all)
+            self.state["page"] = batch.after
+            if batch.token:
+                self.state["token"] = batch.token
+            if self.writer.is_full or clock.monotonic() - last >= FLUSH_EVERY_S:
+                self._save()
+                last = clock.monotonic()
+        if lists_all or step["kind"] == "sweep":
+            self.state["suspected"] = settle_missing(self.stream, self.index, self.writing, self.outcome)
+            self.state["swept_at"] = clock.now().isoformat()
+            if self.index.returned():
+                self.state["full_next"] = True
+        self.state["pass"] += 1
+        self.state["page"] = None
+        self._save()
+
+    def _batches(self, reader: Reader, step: dict[str, Any]) -> Iterator[Batch]:
+        """The pass's batches. A place that is no longer valid (an expired locator) begins the pass anew, once."""
+        if step["kind"] == "left":
+            yield from self._left(reader, step)
+            return
+        if self.state["page"] is not None:
+            try:
+                yield from reader.batches(step, self.state["page"])
+            except (ContractError, StreamRefused) as error:
+                self.outcome.warnings.append(f"the pass was begun anew: {error.what}")
+            else:
+                return
+        yield from reader.batches(step, None)
+
+    def _left(self, reader: Reader, step: dict[str, Any]) -> Iterator[Batch]:
+        """What left the re-read filters since last time: its last state must be read too, stamp or no stamp."""
+        first_parts = sorted({row_id.partition(":")[0] for row_id in self.index.left()})
+        for start in range(0, len(first_parts), _IDS_AT_ONCE):
+            ids = ",".join(first_parts[start : start + _IDS_AT_ONCE])
+            for batch in reader.batches({**step, "ids": ids}, None):
+                batch.after = None
+                yield batch
+
+    def _take(self, kind: PassKind, batch: Batch, lists_all: bool) -> None:
+        if kind == "sweep":
+            self.index.see(self.writing.identify(record) for record in batch.records)
+        elif kind == "feed":
+            self.writing.bury(str(find(record, self.stream.deletes.id or "id")) for record in batch.records)
+        else:
+            ids = self.writing.add(batch)
+            if lists_all:
+                self.index.see(ids)
+            if kind == "reread":
+                self.index.watch(ids)
+
+    def _save(self) -> None:
+        self.state["counts"] = [self.outcome.received, self.outcome.landed, self.outcome.deleted]
+        self.writing.save(self.state)
+
+    def _commit(self) -> Outcome:
+        position = self._position()
+        suspected = self.state.get("suspected")
+        watched = bool(self.stream.incremental.by_id)
+        minimum = self.stream.assertions.min_rows
+        if self.state["full"] and self.index.alive() + self.writer.rows < minimum:
+            self.writer.discard()
+            raise ContractError(
+                f"{self.source}/{self.stream.name}: a full read brought {self.writer.rows} rows",
+                valid=f"at least {minimum} (assertions.min_rows)",
+                remedy="a missing permission looks like this: check the integration user's rights",
+            )
+        if self.writer.rows or suspected:
+            facts = {
+                "source": self.source,
+                "stream": self.stream.name,
+                "window": self.state["window"],
+                "full": self.state["full"],
+                "merges": self.writing.merges,
+                "suspected": suspected,
+                "cursor": position,
+            }
+            self.writer.commit(facts)
+            self.index.commit(self.writer.run_id, suspected, watched=watched)
+        else:
+            self.index.commit(self.committed.get("run_id", ""), suspected, watched=watched)
+            self.writer.discard()
+        cursor.write_cursor(self.store, self.source, self.stream.name, position, self._base())
+        return self.outcome
+
+    def _base(self) -> str:
+        runs = landing.runs(self.root, self.source, self.stream.name)
+        return runs[-1] if runs else ""
+
+    def _position(self) -> dict[str, Any]:
+        position = {
+            "watermark": self.state["window"][1],
+            "token": self.state["token"],
+            "parent_run": self.state.get("parent_run", self.committed.get("parent_run")),
+            "swept_at": self.state.get("swept_at", self.committed.get("swept_at")),
+            "full": self.state.get("full_next", False),
+        }
+        return {key: value for key, value in position.items() if value not in (None, False)}
+
+
+def _mark(stream: StreamSpec) -> str:
+    return digest(stream.model_dump_json())[:16]

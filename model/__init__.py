@@ -1,0 +1,1 @@
+"""Gives meaning: mapping, identity, dimensions, marts, scores, alerts, permissions, serve."""

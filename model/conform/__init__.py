@@ -1,0 +1,7 @@
+"""Conform: landed documents become typed canonical rows in staging, by mappings that are data (README.md)."""
+
+from model.conform.spec import Mapping, load
+from model.conform.stage import StageResult, mapping_of, replay, stage
+from model.conform.stream import Counts
+
+__all__ = ["Counts", "Mapping", "StageResult", "load", "mapping_of", "replay", "stage"]

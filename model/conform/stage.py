@@ -1,0 +1,113 @@
+"""Landing → staging: every committed run not yet staged, in order, one transaction per run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import duckdb
+import polars as pl
+
+from ingest import landing
+from model import schema, staging
+from model.conform.compile import Compiler
+from model.conform.spec import Mapping, load
+from model.conform.stream import Counts, StreamJob
+from ops import clock
+from ops.errors import C360Error
+from ops.instance import Instance, SourceConfig
+
+
+@dataclass
+class StageResult:
+    """What one call of `stage` did. `changed` has columns entity, source, source_id; `errors` source → text."""
+
+    counts: Counts = field(default_factory=Counts)
+    by_stream: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    changed: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"entity": pl.String, "source": pl.String, "source_id": pl.String})
+    )
+    errors: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def mapping_of(instance: Instance, source: SourceConfig) -> Mapping:
+    """The mapping a source is read with: its connector's, or the one its `mapping` setting names."""
+    if source.connector == "template":
+        from model.templates import mapping as template_mapping
+
+        return template_mapping()
+    name = str(source.settings.get("mapping", source.connector))
+    return load(name, source=source.name, config_dir=instance.config_dir)
+
+
+def stage(
+    instance: Instance, sources: Iterable[str] | None = None, *, con: duckdb.DuckDBPyConnection | None = None
+) -> StageResult:
+    """Stage every landed run that is not yet staged, of the named sources or of all that are not off.
+
+    A source with a broken mapping is reported in `errors` and does not stop the others. `con` is an open warehouse.
+    """
+    started = clock.monotonic()
+    result = StageResult()
+    chosen = (
+        [instance.config.source(name) for name in sources]
+        if sources is not None
+        else [source for source in instance.config.sources if source.status != "off"]
+    )
+    opened = staging.open_warehouse(instance) if con is None else nullcontext(con)
+    with opened as connection:
+        if con is not None:
+            staging.create(con)
+        for source in chosen:
+            try:
+                _stage_source(instance, connection, source, result)
+            except C360Error as error:
+                result.errors[source.name] = str(error)
+    result.seconds = clock.monotonic() - started
+    return result
+
+
+def replay(instance: Instance, source: str, *, con: duckdb.DuckDBPyConnection | None = None) -> StageResult:
+    """Forget what was staged of `source` and stage its whole landing again with today's mapping."""
+    config = instance.config.source(source)
+    opened = staging.open_warehouse(instance) if con is None else nullcontext(con)
+    with opened as connection:
+        staging.create(connection)
+        mapping_of(instance, config)  # a broken mapping must not cost the staged rows
+        connection.execute("BEGIN")
+        for entity in schema.entities():
+            connection.execute(
+                f'INSERT INTO meta.changes SELECT DISTINCT ?, source, source_id, now() FROM staging."{entity}" '
+                "WHERE source = ?",
+                [entity, source],
+            )
+            connection.execute(f'DELETE FROM staging."{entity}" WHERE source = ?', [source])
+        for table in ("staged_runs", "documents", "document_rows"):
+            connection.execute(f"DELETE FROM meta.{table} WHERE source = ?", [source])
+        connection.execute("COMMIT")
+        return stage(instance, [source], con=connection)
+
+
+def _stage_source(
+    instance: Instance, con: duckdb.DuckDBPyConnection, source: SourceConfig, result: StageResult
+) -> None:
+    mapping = mapping_of(instance, source)
+    compiler = Compiler(mapping, instance.config.zone)
+    for stream in mapping.streams:
+        job = StreamJob(instance, con, source.name, stream, mapping, compiler)
+        done = con.execute(
+            "SELECT max(run_id) FROM meta.staged_runs WHERE source = ? AND stream = ?", [source.name, stream]
+        ).fetchall()[0][0]
+        for run_id in landing.runs(instance.landing, source.name, stream, done):
+            con.execute("BEGIN")
+            try:
+                counts = job.run(run_id)
+                con.execute("COMMIT")
+            except BaseException:
+                con.execute("ROLLBACK")
+                raise
+            result.counts.add(counts)
+            result.by_stream.setdefault((source.name, stream), Counts()).add(counts)
+            result.changed = pl.concat([result.changed, *job.take_changed()]).unique()

@@ -1,0 +1,261 @@
+"""The customer crosswalk, whole or for what changed. Writes into catalogue `delta`; the build commits it.
+
+delta.identity.resolved     source, source_id, customer_key, rule, evidence of every record that was resolved
+delta.identity.identifiers  their identifiers; delta.identity.conflicts  links that were refused and why
+"""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+from sqlalchemy import select
+
+from model.identity import cluster, golden
+from model.identity.frames import fetch
+from model.identity.frames import store as write
+from model.identity.identifiers import company_identifiers, normalise_name
+from ops import tables
+from ops.store import Store
+
+UNKNOWN = "C000000"
+CUSTOMER_ENTITIES = (
+    "contact",
+    "opportunity",
+    "contract",
+    "sales_order",
+    "shipment",
+    "invoice",
+    "receipt",
+    "credit_note",
+    "ticket",
+    "interaction",
+    "project",
+)
+_KEYS = ["source", "source_id"]
+# the last living version of a record; a deleted record keeps its place among its customer's records
+_RECORDS = """
+with living as (
+    select customer.*, row_number() over (
+        partition by customer.source, customer.source_id order by customer.is_deleted, customer.seen_from desc
+    ) as recency
+    from staging.customer as customer {only}
+)
+
+select
+    living.source, living.source_id, meta.source.role, living.code, living.name, living.kind, living.uscc,
+    living.tax_number, living.registration_number, living.master_id, living.crm_code, living.erp_code,
+    living.service_code, living.project_code, living.merged_into_id
+from living
+join meta.source on meta.source.source = living.source
+where living.recency = 1 and meta.source.status <> 'shadow'
+order by living.source, living.source_id
+"""
+
+
+def resolve_all(con: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Resolve every customer record and every customer id that documents name."""
+    records = fetch(con, _RECORDS.format(only=""))
+    named = " union ".join(
+        f"select source, customer_id as source_id from staging.{entity} where customer_id is not null"
+        for entity in CUSTOMER_ENTITIES
+    )
+    records = _with_named(con, records, named)
+    _resolve(con, store, records, golden.read_registry(store, "customer"))
+
+
+def resolve_changed(con: duckdb.DuckDBPyConnection, store: Store, last_decision: int) -> None:
+    """Resolve what the rows of delta.main.changed (entity, source, source_id) can touch; the rest stays as it is.
+
+    The touched set is closed under old clusters, shared identifiers, cross codes, merges and decisions, so that
+    its result equals that of resolve_all.
+    """
+    con.execute("""
+        create or replace table delta.main.seed as
+        select source, source_id from delta.main.changed where entity = 'customer'
+    """)
+    con.execute("create or replace table delta.main.named (source varchar, source_id varchar)")
+    for entity in CUSTOMER_ENTITIES:
+        con.execute(f"""
+            insert into delta.main.named
+            select distinct e.source, e.customer_id from staging.{entity} as e
+            join delta.main.changed as c
+                on c.entity = '{entity}' and c.source = e.source and c.source_id = e.source_id
+            where e.customer_id is not null and not exists (
+                select 1 from identity.customer_crosswalk as x
+                where x.source = e.source and x.source_id = e.customer_id
+            )
+        """)
+    con.execute("insert into delta.main.seed select source, source_id from delta.main.named")
+    _seed_decisions(con, store, last_decision)
+    seed = fetch(con, _RECORDS.format(only="semi join delta.main.seed as s using (source, source_id)"))
+    write(con, company_identifiers(seed), "delta.identity.seed_identifiers")
+    _close(con)
+    only = "semi join delta.main.touched as s using (source, source_id)"
+    named = """
+        select source, source_id from delta.main.touched
+        semi join (
+            select source, source_id from identity.customer_crosswalk
+            union all select source, source_id from delta.main.named
+        ) using (source, source_id)
+    """
+    records = _with_named(con, fetch(con, _RECORDS.format(only=only)), named)
+    registered = golden.read_records(store, "customer", records)
+    _resolve(con, store, records, registered)
+
+
+def _with_named(con: duckdb.DuckDBPyConnection, records: pl.DataFrame, named: str) -> pl.DataFrame:
+    """Add customer ids that have no record of their own."""
+    ids = fetch(
+        con,
+        f"""
+        select n.source, n.source_id, s.role from ({named}) as n
+        join meta.source as s on s.source = n.source
+        where s.status <> 'shadow' and n.source_id <> ''
+        """,
+    )
+    extra = ids.join(records.select(_KEYS), on=_KEYS, how="anti")
+    return pl.concat([records, extra], how="diagonal").sort(_KEYS)
+
+
+def _seed_decisions(con: duckdb.DuckDBPyConnection, store: Store, last_decision: int) -> None:
+    rows = _decisions(store).filter(pl.col("decision_id") > last_decision)
+    if not len(rows):
+        return
+    sides = pl.concat(
+        [
+            rows.select(source="left_source", source_id="left_id"),
+            rows.select(source="right_source", source_id="right_id"),
+        ]
+    )
+    write(con, sides, "delta.main.decided")
+    con.execute("insert into delta.main.seed select source, source_id from delta.main.decided")
+
+
+def _decisions(store: Store) -> pl.DataFrame:
+    """The steward's decisions, oldest first."""
+    t = tables.match_decisions
+    columns = (t.c.decision_id, t.c.left_source, t.c.left_id, t.c.right_source, t.c.right_id, t.c.decision)
+    with store.read() as connection:
+        rows = [tuple(row) for row in connection.execute(select(*columns).order_by(t.c.decision_id))]
+    schema = {column.name: pl.String for column in columns} | {"decision_id": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+_REACH = (
+    # members of the same customer as of the last build
+    """select x.source, x.source_id from identity.customer_crosswalk as x
+       where x.customer_key in (
+           select x2.customer_key from identity.customer_crosswalk as x2
+           semi join delta.main.frontier as f using (source, source_id)
+           where x2.customer_key <> 'C000000'
+       )""",
+    # records that share an identifier
+    """select i.source, i.source_id from identity.customer_identifier as i
+       semi join (
+           select kind, value from identity.customer_identifier
+           semi join delta.main.frontier using (source, source_id)
+           union all
+           select kind, value from delta.identity.seed_identifiers
+           semi join delta.main.frontier using (source, source_id)
+       ) as k using (kind, value)""",
+    # records whose code or id a frontier record names
+    """select c.source, c.source_id from staging.customer as c
+       join meta.source as s on s.source = c.source
+       join (
+           select kind, value from identity.customer_identifier
+           semi join delta.main.frontier using (source, source_id)
+           where kind like 'ref:%'
+           union
+           select kind, value from delta.identity.seed_identifiers
+           semi join delta.main.frontier using (source, source_id)
+           where kind like 'ref:%'
+       ) as k on k.kind = 'ref:' || s.role and (k.value = c.source_id or k.value = c.code)""",
+    # records that name a frontier record's code or id
+    """select i.source, i.source_id from identity.customer_identifier as i
+       join (
+           select 'ref:' || s.role as kind, unnest([c.source_id, c.code]) as value from staging.customer as c
+           semi join delta.main.frontier as f using (source, source_id)
+           join meta.source as s on s.source = c.source
+       ) as k on k.kind = i.kind and k.value = i.value""",
+    # merges in the source, both ways
+    """select c.source, c.merged_into_id from staging.customer as c
+       semi join delta.main.frontier as f using (source, source_id)
+       where c.merged_into_id is not null""",
+    """select c.source, c.source_id from staging.customer as c
+       join delta.main.frontier as f on f.source = c.source and f.source_id = c.merged_into_id""",
+)
+
+
+def _close(con: duckdb.DuckDBPyConnection) -> None:
+    """delta.main.touched = everything reachable from delta.main.seed."""
+    con.execute("create or replace table delta.main.touched as select distinct * from delta.main.seed")
+    con.execute("create or replace table delta.main.frontier as select * from delta.main.touched")
+    reach = " union ".join(_REACH)
+    while True:
+        con.execute(f"""
+            create or replace table delta.main.reached as
+            select source, source_id from ({reach})
+            anti join delta.main.touched as t using (source, source_id)
+        """)
+        row = con.execute("select count(*) from delta.main.reached").fetchall()
+        if not row[0][0]:
+            return
+        con.execute("insert into delta.main.touched select * from delta.main.reached")
+        con.execute("create or replace table delta.main.frontier as select * from delta.main.reached")
+
+
+def _resolve(
+    con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame, registered: pl.DataFrame
+) -> None:
+    records = records.with_row_index("row").with_columns(
+        pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null("")
+    )
+    identifiers = company_identifiers(records)
+    numbered = identifiers.join(records.select(*_KEYS, "row"), on=_KEYS).select("row", "kind", "value")
+    extra, vetoes = _decided(store, records)
+    merged = (
+        records.filter(pl.col("merged_into_id").is_not_null())
+        .select(left="row", source="source", source_id="merged_into_id")
+        .join(records.select(*_KEYS, right="row"), on=_KEYS)
+        .select(
+            "left",
+            "right",
+            rule=pl.lit("merged_in_source"),
+            evidence=pl.lit("merged into ") + pl.col("source_id"),
+        )
+    )
+    found = cluster.resolve(records, numbered, pl.concat([extra, merged]), vetoes)
+    members = records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
+    keyed = golden.assign(store, "customer", members.select(*_KEYS, "cluster"), registered)
+    resolved = members.join(keyed, on=_KEYS).select(
+        *_KEYS, "rule", "evidence", customer_key="golden_key"
+    )
+    conflicts = (
+        found.conflicts.unique()
+        .join(records.select(*_KEYS, "row"), on="row")
+        .join(resolved.select(*_KEYS, "customer_key"), on=_KEYS)
+        .select("customer_key", "kind", *_KEYS, "detail")
+    )
+    write(con, resolved.select(*_KEYS, "customer_key", "rule", "evidence"), "delta.identity.resolved")
+    write(con, identifiers, "delta.identity.identifiers")
+    write(con, conflicts, "delta.identity.conflicts")
+
+
+def _decided(store: Store, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Links (left, right, rule, evidence) and vetoes (left, right) from each pair's latest decision."""
+    rows = records.select(*_KEYS, "row")
+    decided = (
+        _decisions(store)
+        .join(rows.rename({"row": "left"}), left_on=["left_source", "left_id"], right_on=_KEYS)
+        .join(rows.rename({"row": "right"}), left_on=["right_source", "right_id"], right_on=_KEYS)
+        .with_columns(a=pl.min_horizontal("left", "right"), b=pl.max_horizontal("left", "right"))
+        .sort("decision_id")
+        .unique(["a", "b"], keep="last", maintain_order=True)
+    )
+    same = decided.filter(pl.col("decision") == "same").select(
+        "left",
+        "right",
+        rule=pl.lit("decision"),
+        evidence=pl.lit("decision ") + pl.col("decision_id").cast(pl.String),
+    )
+    return same, decided.filter(pl.col("decision") == "different").select("left", "right")

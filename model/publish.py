@@ -1,0 +1,248 @@
+"""Published builds: immutable versions of the warehouse with a search sidecar, and a pointer to the current one.
+
+published/wh-<version>.duckdb      the build
+published/search-<version>.sqlite  its search sidecar
+published/wh-<version>.json        written when both are complete; a version without it does not exist
+published/current.json             the pointer, switched by an atomic rename
+
+Readers open by version name, read-only. A crash at any instruction leaves the pointer on a complete version.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from model import warehouse
+from ops import clock
+from ops.errors import FatalError
+from ops.instance import Instance
+from ops.leases import lease
+from ops.store import stamp
+
+LEASE = "publish"
+_POINTER = "current.json"
+_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file (btrfs, xfs)
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published version; `path` and `search_path` are absolute, `published_at` is an aware UTC instant."""
+
+    version: str
+    path: Path
+    search_path: Path
+    published_at: datetime
+    rows: int
+    build_id: str
+
+
+def publish(
+    instance: Instance,
+    *,
+    changed_keys: Sequence[str] | None = None,
+    base_build_id: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> str:
+    """Publish the warehouse as it stands and return the new version.
+
+    `changed_keys`: the customers that changed since the build `base_build_id`; the sidecar of that build is then
+    taken forward, otherwise it is built anew. Raises FatalError when the warehouse has no finished build.
+    """
+    say = progress or (lambda _text: None)
+    with lease(instance.store, LEASE):
+        folder = instance.published
+        folder.mkdir(parents=True, exist_ok=True)
+        before = current_or_none(instance)
+        _sweep(folder)
+        version = _next_version(before)
+        source = warehouse.warehouse_path(instance.warehouse)
+        build_id, rows = _settle(source)
+        target, sidecar = folder / f"wh-{version}.duckdb", folder / f"search-{version}.sqlite"
+        part = _part(target)
+        _copy(source, part)
+        os.replace(part, target)
+        say(f"published build {version}: {target.stat().st_size / 1e6:,.1f} MB")
+        usable = before is not None and base_build_id is not None and before.build_id == base_build_id
+        part = _part(sidecar)
+        if importlib.util.find_spec("model.search"):
+            search = importlib.import_module("model.search")
+            search.build_sidecar(
+                target,
+                part,
+                previous=before.search_path if before and usable and before.search_path.is_file() else None,
+                changed_keys=list(changed_keys) if usable and changed_keys is not None else None,
+            )
+            _sync(part)
+            os.replace(part, sidecar)
+        _write(
+            folder / f"wh-{version}.json",
+            {"version": version, "published_at": stamp(clock.now()), "rows": rows, "build_id": build_id},
+        )
+        _switch(folder, version)
+        _prune(folder, instance.config.keep_builds, version)
+    return version
+
+
+def current(instance: Instance) -> Published:
+    """The version readers should open; FatalError when nothing is published yet."""
+    found = current_or_none(instance)
+    if found is None:
+        raise FatalError(f"nothing is published in {instance.published}", remedy="run `c360 build`")
+    return found
+
+
+def current_or_none(instance: Instance) -> Published | None:
+    """The version the pointer names, or None before the first publication."""
+    pointer = instance.published / _POINTER
+    if not pointer.is_file():
+        return None
+    version = str(json.loads(pointer.read_text(encoding="utf-8"))["version"])
+    return _load(instance.published, version)
+
+
+def builds(instance: Instance) -> list[dict[str, Any]]:
+    """Published versions, newest first: version, published_at, current, rows."""
+    now = current_or_none(instance)
+    found = []
+    for path in sorted(instance.published.glob("wh-*.json"), reverse=True):
+        one = _load(instance.published, path.stem.removeprefix("wh-"))
+        if one is None:
+            continue
+        row = asdict(one)
+        found.append(
+            {
+                "version": row["version"],
+                "published_at": stamp(one.published_at),
+                "current": now is not None and now.version == one.version,
+                "rows": row["rows"],
+            }
+        )
+    return found
+
+
+def knows(instance: Instance, build_id: str | None) -> bool:
+    """True when a kept version holds this build of the warehouse."""
+    versions = [path.stem.removeprefix("wh-") for path in instance.published.glob("wh-*.json")]
+    kept = [_load(instance.published, version) for version in versions]
+    return any(one is not None and one.build_id == build_id for one in kept)
+
+
+def rollback(instance: Instance, version: str) -> Published:
+    """Point readers at an earlier version that is still kept; FatalError lists the kept ones.
+
+    The warehouse is untouched: the next build publishes it again.
+    """
+    with lease(instance.store, LEASE):
+        found = _load(instance.published, version)
+        if found is None:
+            kept = ", ".join(str(row["version"]) for row in builds(instance)) or "none"
+            raise FatalError(f"there is no published build {version!r}", valid=kept, remedy="name one of these")
+        _switch(instance.published, version)
+    return found
+
+
+def _load(folder: Path, version: str) -> Published | None:
+    note, path = folder / f"wh-{version}.json", folder / f"wh-{version}.duckdb"
+    if not note.is_file() or not path.is_file():
+        return None
+    raw = json.loads(note.read_text(encoding="utf-8"))
+    return Published(
+        version=version,
+        path=path,
+        search_path=folder / f"search-{version}.sqlite",
+        published_at=datetime.fromisoformat(raw["published_at"]),
+        rows=int(raw["rows"]),
+        build_id=str(raw["build_id"]),
+    )
+
+
+def _next_version(before: Published | None) -> str:
+    """A version that sorts after every earlier one, even when the clock stands still."""
+    version = clock.now().strftime("%Y%m%d-%H%M%S-%f")
+    if before is not None and version <= before.version.partition(".")[0]:
+        stem, _, step = before.version.partition(".")
+        version = f"{stem}.{int(step or 0) + 1:04d}"
+    return version
+
+
+def _settle(path: Path) -> tuple[str, int]:
+    """Write the log into the file, so that the file alone is the warehouse; returns its build id and row count."""
+    if not path.is_file():
+        raise FatalError(f"there is no warehouse at {path}", remedy="run `c360 build`")
+    con = warehouse.connect(path)
+    try:
+        con.execute("checkpoint warehouse")
+        warehouse.prepare(con)
+        state = con.execute("select value from meta.state where key = 'build_id'").fetchall()
+        rows = con.execute(
+            "select sum(estimated_size) from duckdb_tables() "
+            "where database_name = 'warehouse' and schema_name in ('core', 'marts')"
+        ).fetchall()
+    finally:
+        con.close()
+    if not state:
+        raise FatalError(f"the warehouse {path} holds no finished build", remedy="run `c360 build`")
+    return str(state[0][0]), int(rows[0][0] or 0)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as write:
+        try:
+            fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
+        except OSError:
+            shutil.copyfile(source, target)
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    part = _part(path)
+    part.write_text(json.dumps(content), encoding="utf-8")
+    _sync(part)
+    os.replace(part, path)
+    _sync(path.parent)
+
+
+def _switch(folder: Path, version: str) -> None:
+    _write(folder / _POINTER, {"version": version})
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed publishers left: parts, and files of versions that were never completed."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+    for pattern, prefix in (("wh-*.duckdb", "wh-"), ("search-*.sqlite", "search-")):
+        for path in folder.glob(pattern):
+            if not (folder / f"wh-{path.stem.removeprefix(prefix)}.json").is_file():
+                path.unlink(missing_ok=True)
+
+
+def _prune(folder: Path, keep: int, now: str) -> None:
+    """Keep the newest `keep` versions and the current one. A reader that has a removed file open keeps it."""
+    versions = sorted((path.stem.removeprefix("wh-") for path in folder.glob("wh-*.json")), reverse=True)
+    for version in versions[keep:]:
+        if version == now:
+            continue
+        (folder / f"wh-{version}.json").unlink(missing_ok=True)
+        (folder / f"wh-{version}.duckdb").unlink(missing_ok=True)
+        (folder / f"search-{version}.sqlite").unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""What text becomes in the search index: Chinese bigrams, words, pinyin from every syllable, digits both ways.
+
+SQLite's trigram tokenizer finds nothing for words of two characters, and most Chinese short names have two to four.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from opencc import OpenCC
+from pypinyin import Style, pinyin
+
+_HAN = re.compile(r"[㐀-鿿]+")
+_WORD = re.compile(r"[0-9a-z]+")
+_SIMPLIFY = OpenCC("t2s")
+_SURNAMES = {"单": "shan", "解": "xie", "仇": "qiu", "查": "zha", "盖": "ge", "曾": "zeng", "朴": "piao", "区": "ou"}
+MAX_SYLLABLES = 10
+
+
+@lru_cache(maxsize=65536)
+def _simple(character: str) -> str:
+    return str(_SIMPLIFY.convert(character))
+
+
+def fold(text: str) -> str:
+    """Width, case and traditional characters folded; spaces at the ends dropped."""
+    folded = unicodedata.normalize("NFKC", text).lower().strip()
+    return "".join(_simple(character) if character > "㐀" else character for character in folded)
+
+
+def key(text: str) -> str:
+    """The form in which codes, numbers and whole names are compared: folded, letters and digits only."""
+    return "".join(character for character in fold(text) if character.isalnum())
+
+
+@lru_cache(maxsize=65536)
+def _readings(character: str) -> tuple[str, ...]:
+    found = pinyin(character, style=Style.NORMAL, heteronym=True, errors="ignore")
+    readings = list(dict.fromkeys(found[0]))[:3] if found else []
+    surname = _SURNAMES.get(character)
+    return tuple(dict.fromkeys(([surname] if surname else []) + readings))
+
+
+def bigrams(text: str) -> list[str]:
+    """Every pair of neighbouring Chinese characters of folded `text`, and single characters standing alone."""
+    tokens: list[str] = []
+    for run in _HAN.findall(text):
+        tokens += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return tokens
+
+
+def pinyin_tokens(text: str) -> list[str]:
+    """Full pinyin and initials of folded `text` from every syllable on, so that any inner part is a prefix of one.
+
+    The first two readings of the first character are both indexed (surnames read differently).
+    """
+    tokens: list[str] = []
+    for run in _HAN.findall(text):
+        syllables = [_readings(character) for character in run]
+        for start in range(len(run)):
+            rest = [readings[0] for readings in syllables[start : start + MAX_SYLLABLES] if readings]
+            if not rest:
+                continue
+            for first in syllables[start][:2] or rest[:1]:
+                spelled = [first, *rest[1:]]
+                tokens += ["".join(spelled), "".join(part[0] for part in spelled)]
+    return tokens
+
+
+def name_tokens(text: str) -> list[str]:
+    """Tokens of a name: bigrams, words, pinyin."""
+    folded = fold(text)
+    return list(dict.fromkeys([*bigrams(folded), *_WORD.findall(folded), *pinyin_tokens(folded)]))
+
+
+def number_tokens(text: str) -> list[str]:
+    """Tokens of a phone or tax number: forwards, and backwards with a mark, so that an ending is a prefix too."""
+    compact = key(text)
+    local = compact.removeprefix("86") if compact.startswith("86") and len(compact) > 11 else compact
+    return list(dict.fromkeys([compact, local, "z" + compact[::-1]])) if compact else []
+
+
+def query_terms(text: str) -> list[str]:
+    """FTS5 terms that all must match for a typed text; empty when there is nothing to look for."""
+    folded = fold(text)
+    terms = [f'"{run[i : i + 2]}"' for run in _HAN.findall(folded) if len(run) > 1 for i in range(len(run) - 1)]
+    terms += [f'"{run}"*' for run in _HAN.findall(folded) if len(run) == 1]
+    return terms + [f'"{word}"*' for word in _WORD.findall(folded)]

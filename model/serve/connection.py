@@ -1,0 +1,69 @@
+"""The published build as readers see it: opened by version name, read-only, shared by threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from model import publish
+from model.publish import Published
+from ops import clock
+from ops.instance import Instance
+
+_open: dict[tuple[str, str], Served] = {}
+_lock = threading.Lock()
+
+
+class Served:
+    """One published version with the instance it belongs to. `query_count` counts queries, for tests and benchmarks."""
+
+    def __init__(self, instance: Instance, published: Published) -> None:
+        self.instance, self.published = instance, published
+        self.version = published.version
+        self.query_count = 0
+        self.cache: dict[tuple[Any, ...], Any] = {}
+        self._connection = duckdb.connect(str(published.path), read_only=True)
+        self._connection.execute("set timezone = 'UTC'")
+        self._local = threading.local()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's cursor."""
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._connection.cursor()
+            self._local.cursor.execute("set timezone = 'UTC'")
+        cursor: duckdb.DuckDBPyConnection = self._local.cursor
+        return cursor
+
+    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All rows of a query as dictionaries."""
+        self.query_count += 1
+        result = self.cursor().execute(sql, parameters or [])
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def today(self) -> date:
+        """The business date of the company."""
+        return clock.today(self.instance.config.zone)
+
+    def close(self) -> None:
+        """Close the connection; the version stays on disk."""
+        with _lock:
+            _open.pop((str(self.instance.home), self.version), None)
+        self._connection.close()
+
+
+def open_published(instance: Instance) -> Served:
+    """The current version, opened once per process; a newer publication opens beside it and replaces it."""
+    published = publish.current(instance)
+    key = (str(instance.home), published.version)
+    with _lock:
+        served = _open.get(key)
+        if served is None:
+            served = _open[key] = Served(instance, published)
+            for old in [item for item in _open if item[0] == key[0] and item != key][:-1]:
+                _open.pop(old)
+        return served

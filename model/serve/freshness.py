@@ -1,0 +1,66 @@
+"""How fresh every source is, from the run ledger and the clock; never cached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from model.serve.connection import Served
+from ops import clock
+from ops.store import unstamp
+from ops.tables import runs
+
+
+def freshness(db: Served) -> dict[str, Any]:
+    """Role → {source, last_success_at, age_s, state}: the stalest source of each role that is in use."""
+    found: dict[str, Any] = {}
+    for entry in source_states(db):
+        known = found.get(entry["role"])
+        if known is None or (entry["age_s"] or 0) > (known["age_s"] or 0):
+            found[entry["role"]] = entry
+    return found
+
+
+def source_states(db: Served) -> list[dict[str, Any]]:
+    """One row per source that is not off: role, source, last_success_at, age_s, state fresh|stale|failed|never."""
+    with db.instance.store.read() as connection:
+        latest = dict(
+            connection.execute(
+                select(runs.c.source, func.max(runs.c.ended_at)).where(runs.c.state == "done").group_by(runs.c.source)
+            ).tuples().all()
+        )  # fmt: skip
+        failed = {
+            row.source
+            for row in connection.execute(
+                select(runs.c.source, runs.c.stream, func.max(runs.c.started_at), runs.c.state).group_by(
+                    runs.c.source, runs.c.stream
+                )
+            )
+            if row.state == "failed"
+        }
+    answer = []
+    for source in db.instance.config.sources:
+        if source.status == "off":
+            continue
+        ended = latest.get(source.name)
+        at = unstamp(ended) if ended else None
+        age = None if at is None else max(0, int((clock.now() - at).total_seconds()))
+        answer.append(
+            {
+                "role": source.role,
+                "source": source.name,
+                "last_success_at": at,
+                "age_s": age,
+                "state": _state(age, source.max_age_minutes, source.name in failed),
+            }
+        )
+    return answer
+
+
+def _state(age: int | None, max_age_minutes: int, has_failed: bool) -> str:
+    if has_failed:
+        return "failed"
+    if age is None:
+        return "never"
+    return "stale" if age > max_age_minutes * 60 else "fresh"

@@ -1,0 +1,96 @@
+"""Sources, runs and rejects: is everything fresh, what failed, what was set aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from model.policy import Viewer
+from model.serve.connection import Served
+from model.serve.freshness import source_states
+from ops.tables import quarantine as quarantine_table
+from ops.tables import runs
+
+
+def status(_viewer: Viewer, db: Served) -> dict[str, Any]:
+    """{build{version, published_at}, sources[{source, state, last_success_at, age_s, rows_landed, …}]}."""
+    with db.instance.store.read() as connection:
+        landed = dict(
+            connection.execute(select(runs.c.source, func.sum(runs.c.rows_landed)).group_by(runs.c.source))
+            .tuples()
+            .all()
+        )
+        rejected: dict[str, int] = dict(
+            connection.execute(
+                select(quarantine_table.c.source, func.count()).where(quarantine_table.c.status == "open")
+                .group_by(quarantine_table.c.source)
+            ).tuples().all()
+        )  # fmt: skip
+        starts = dict(
+            connection.execute(select(runs.c.source, func.max(runs.c.started_at)).group_by(runs.c.source))
+            .tuples()
+            .all()
+        )
+    staged = {
+        row["source"]: row["n"]
+        for row in db.rows("select source, sum(current_count)::bigint as n from marts.mart_freshness group by source")
+    }
+    answer = []
+    for state in source_states(db):
+        source = db.instance.config.source(state["source"])
+        answer.append(
+            {
+                **state,
+                "connector": source.connector,
+                "rows_landed": int(landed.get(source.name) or 0),
+                "rows_staged": int(staged.get(source.name) or 0),
+                "rejected": int(rejected.get(source.name) or 0),
+                "schedule": source.schedule,
+                "last_started_at": starts.get(source.name),
+                "next_run_at": _next_run(source.schedule, starts.get(source.name), db.instance.config.zone),
+            }
+        )
+    return {
+        "build": {"version": db.version, "published_at": db.published.published_at},
+        "company": db.instance.config.company,
+        "sources": answer,
+    }
+
+
+def _next_run(schedule: str | None, last: str | None, zone: str) -> Any:
+    from ops.schedule import next_after
+    from ops.store import unstamp
+
+    return next_after(schedule, unstamp(last) if last else None, zone)
+
+
+def sources(viewer: Viewer, db: Served, limit: int = 50) -> dict[str, Any]:
+    """The status, the newest runs and the open rejects."""
+    statement = select(runs).order_by(runs.c.started_at.desc()).limit(limit)
+    with db.instance.store.read() as connection:
+        rows = [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
+    recent = [{**row, "status": row["state"], "rows": row["rows_landed"]} for row in rows]
+    return {**status(viewer, db), "runs": recent, "rejects": quarantine(viewer, db, limit=200)}
+
+
+def quarantine(viewer: Viewer, db: Served, limit: int = 1000) -> list[dict[str, Any]]:
+    """Records set aside and still open, newest first; values of masked kinds are hidden."""
+    statement = (
+        select(quarantine_table)
+        .where(quarantine_table.c.status == "open")
+        .order_by(quarantine_table.c.quarantine_id.desc())
+        .limit(limit)
+    )
+    kinds = {
+        "phone": ("phone", "mobile", "wechat"),
+        "bank": ("bank_account",),
+        "credit": ("credit_limit_amount",),
+    }
+    hidden = {field: kind for kind, fields in kinds.items() for field in fields}
+    with db.instance.store.read() as connection:
+        rows = [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
+    for row in rows:
+        if row["field"] in hidden:
+            row["value"] = viewer.hide(hidden[row["field"]], row["value"])
+    return rows

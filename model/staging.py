@@ -1,0 +1,69 @@
+"""The staging schema of the warehouse, derived from model/schema: tables, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from model import schema, warehouse
+from ops.instance import Instance
+
+
+def columns(entity: schema.Entity) -> dict[str, str]:
+    """Column name → DuckDB type of `staging.<entity>`, system columns first."""
+    system = {name: kind for name, (kind, _) in schema.SYSTEM_COLUMNS.items()}
+    return system | {column.name: column.duckdb_type for column in entity.columns}
+
+
+def create(con: duckdb.DuckDBPyConnection) -> None:
+    """Create schemas staging and meta, one staging table per entity, and the record of staged runs.
+
+    Grain of staging.<entity>: one row per (source, source_id, seen_from); current rows have seen_to NULL.
+    A column that a newer schema adds is added to an existing table; nothing is ever dropped.
+    """
+    con.execute("CREATE SCHEMA IF NOT EXISTS staging")
+    con.execute("CREATE SCHEMA IF NOT EXISTS meta")
+    con.execute(
+        "CREATE TABLE IF NOT EXISTS meta.staged_runs ("
+        "source VARCHAR, stream VARCHAR, run_id VARCHAR, landed BIGINT, deduplicated BIGINT, staged BIGINT, "
+        "unchanged BIGINT, rejected BIGINT, mapping_hash VARCHAR, staged_at TIMESTAMPTZ)"
+    )
+    con.execute("CREATE TABLE IF NOT EXISTS meta.documents (source VARCHAR, stream VARCHAR, id VARCHAR, hash VARCHAR)")
+    # Which rows came out of which document, kept where that is not one row under the document's own id.
+    con.execute(
+        "CREATE TABLE IF NOT EXISTS meta.document_rows ("
+        "source VARCHAR, stream VARCHAR, mapping VARCHAR, id VARCHAR, source_id VARCHAR)"
+    )
+    # Keys that changed in staging and that no build has taken up yet: the builder reads and clears them.
+    con.execute(
+        "CREATE TABLE IF NOT EXISTS meta.changes ("
+        "entity VARCHAR, source VARCHAR, source_id VARCHAR, seen_at TIMESTAMPTZ)"
+    )
+    existing: dict[str, set[str]] = {}
+    rows = con.execute(
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = 'staging' AND table_catalog = current_database()"
+    ).fetchall()
+    for table, column in rows:
+        existing.setdefault(table, set()).add(column)
+    for entity in schema.entities().values():
+        wanted = columns(entity)
+        if entity.name not in existing:
+            body = ", ".join(f'"{name}" {kind}' for name, kind in wanted.items())
+            con.execute(f'CREATE TABLE staging."{entity.name}" ({body})')
+            continue
+        for name in wanted.keys() - existing[entity.name]:
+            con.execute(f'ALTER TABLE staging."{entity.name}" ADD COLUMN "{name}" {wanted[name]}')
+
+
+@contextmanager
+def open_warehouse(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The builder's own connection to warehouse/warehouse.duckdb, in UTC, with the staging schema present."""
+    con = warehouse.connect(warehouse.warehouse_path(instance.warehouse))
+    try:
+        create(con)
+        yield con
+    finally:
+        con.close()

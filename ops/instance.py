@@ -1,0 +1,160 @@
+"""The instance folder: one company's configuration, secrets, landing, warehouse, published builds and store.
+
+c360.toml     company, mode, zone, currencies, sources, schedules, mail
+config/       overlays over shipped mappings, rules, policies, survivorship, texts
+secrets/      0600; rotated tokens are written here
+landing/  warehouse/  published/  ops.db
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ops.errors import FatalError, unknown_keys
+from ops.store import Store
+
+Role = Literal["crm", "erp", "tickets", "projects", "files"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SourceConfig(_Strict):
+    """One source system of this company: which connector, with which settings, how often."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
+    connector: str
+    role: Role
+    settings: dict[str, Any] = {}
+    schedule: str | None = "every 15m"
+    status: Literal["active", "shadow", "off"] = "active"
+    max_age_minutes: int = 60
+
+
+class MailConfig(_Strict):
+    """The SMTP server that carries digests and alerts."""
+
+    host: str
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: str | None = Field(default=None, description="a secret reference, env:NAME or file:NAME")
+    sender: str = "customer360@localhost"
+
+
+class WebConfig(_Strict):
+    """Where the app listens and what its links begin with."""
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    public_url: str | None = None
+
+
+class InstanceConfig(_Strict):
+    """c360.toml."""
+
+    company: str = "Company"
+    mode: Literal["live", "demo"] = "live"
+    zone: str = "Asia/Shanghai"
+    base_currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
+    group_currency: str | None = None
+    language: Literal["zh", "en"] = "zh"
+    keep_builds: int = Field(default=5, ge=2)
+    store_url: str | None = None
+    mail: MailConfig | None = None
+    web: WebConfig = WebConfig()
+    sources: list[SourceConfig] = Field(default=[], alias="source")
+
+    def source(self, name: str) -> SourceConfig:
+        """The source called `name`; FatalError names the ones there are."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        names = ", ".join(source.name for source in self.sources) or "none configured yet"
+        raise FatalError(f"there is no source {name!r}", valid=names, remedy="check the name in c360.toml")
+
+
+class Instance:
+    """An opened instance folder."""
+
+    def __init__(self, home: Path, config: InstanceConfig) -> None:
+        self.home, self.config = home.resolve(), config
+        self.landing = self.home / "landing"
+        self.warehouse = self.home / "warehouse"
+        self.published = self.home / "published"
+        self.secrets = self.home / "secrets"
+        self.config_dir = self.home / "config"
+        self.models = self.home / "models"
+
+    @cached_property
+    def store(self) -> Store:
+        """The operational store, opened and migrated on first use."""
+        return Store(self.config.store_url or f"sqlite:///{self.home / 'ops.db'}")
+
+    @classmethod
+    def load(cls, home: Path) -> Instance:
+        """Open the instance at `home`; FatalError says what is wrong in c360.toml, all problems at once."""
+        path = home / "c360.toml"
+        if not path.is_file():
+            raise FatalError(
+                f"{home} is not an instance: c360.toml is missing", remedy="run `c360 init` or `c360 demo`"
+            )
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise FatalError(
+                f"{path} is not valid TOML: {error}", remedy="correct the line it names"
+            ) from error
+        return cls(home, parse_config(raw, str(path)))
+
+    @classmethod
+    def create(cls, home: Path, config: InstanceConfig) -> Instance:
+        """Write `config` to `home`/c360.toml (atomically) and make the folders."""
+        instance = cls(home, config)
+        for folder in (instance.landing, instance.warehouse, instance.published, instance.config_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        instance.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        instance.save()
+        return instance
+
+    def save(self) -> None:
+        """Write c360.toml atomically from the configuration in memory."""
+        document = self.config.model_dump(by_alias=True, exclude_none=True)
+        handle, temporary = tempfile.mkstemp(dir=self.home, prefix=".c360.")
+        with os.fdopen(handle, "wb") as file:
+            tomli_w.dump(document, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(self.home / "c360.toml")
+
+
+def parse_config(raw: dict[str, Any], where: str) -> InstanceConfig:
+    """Validate a c360.toml document; every problem is listed in one FatalError."""
+    try:
+        return InstanceConfig.model_validate(raw)
+    except ValidationError as error:
+        problems = [_problem(item, raw) for item in error.errors()]
+        raise FatalError(
+            f"{where} has {len(problems)} problem(s): " + "; ".join(problems),
+            remedy="correct them and run `c360 check`",
+        ) from error
+
+
+def _problem(item: Any, raw: dict[str, Any]) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{path}: {item['msg']}"
+    models: dict[str, type[BaseModel]] = {"source": SourceConfig, "mail": MailConfig, "web": WebConfig}
+    model = models.get(str(item["loc"][0]), InstanceConfig) if len(item["loc"]) > 1 else InstanceConfig
+    valid = [field.alias or name for name, field in model.model_fields.items()]
+    unknown = unknown_keys([str(item["loc"][-1])], valid, path)
+    return str(unknown) if unknown else path

@@ -1,0 +1,298 @@
+"""Tables of the operational store. Landing and this store rebuild everything else without loss.
+
+Instants are ISO 8601 UTC text with microseconds, which sorts as time does and is the same in SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("source", String(100), nullable=False),
+    Column("stream", String(100), primary_key=True),
+    Column("started_at", String(40), nullable=False),
+    Column("ended_at", String(40)),
+    Column("state", String(20), nullable=False, comment="running, done, failed, interrupted"),
+    Column("requests", Integer, nullable=False, default=0),
+    Column("rows_landed", Integer, nullable=False, default=0),
+    Column("rows_changed", Integer, nullable=False, default=0),
+    Column("rows_deleted", Integer, nullable=False, default=0),
+    Column("bytes", Integer, nullable=False, default=0),
+    Column("seconds", Float),
+    Column("error", Text),
+    Column("remedy", Text),
+    Column("warnings", Text),
+    Index("runs_by_source", "source", "stream", "started_at"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("stream", String(100), primary_key=True),
+    Column(
+        "value",
+        Text,
+        nullable=False,
+        comment="JSON: the watermark or cursor after the last committed manifest",
+    ),
+    Column("run_id", String(64), nullable=False),
+    Column("updated_at", String(40), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("expires_at", String(40), nullable=False),
+)
+
+sync_requests = Table(
+    "sync_requests",
+    metadata,
+    Column("request_id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(100)),
+    Column("stream", String(100)),
+    Column("requested_by", String(100), nullable=False),
+    Column("requested_at", String(40), nullable=False),
+    Column("state", String(20), nullable=False, comment="waiting, running, done, failed"),
+    Column("message", Text),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(100), nullable=False),
+    Column("stream", String(100), nullable=False),
+    Column("record_id", String(300), nullable=False),
+    Column("entity", String(60), nullable=False),
+    Column("field", String(100), nullable=False),
+    Column("value", Text),
+    Column("reason", Text, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("document_hash", String(40)),
+    Column("status", String(20), nullable=False, comment="open, fixed, ignored"),
+    Column("created_at", String(40), nullable=False),
+    Column("updated_at", String(40), nullable=False),
+    UniqueConstraint(
+        "source", "stream", "record_id", "entity", "field", "document_hash", name="quarantine_once"
+    ),
+    Index("quarantine_open", "status", "source", "stream"),
+)
+
+match_decisions = Table(
+    "match_decisions",
+    metadata,
+    Column("decision_id", Integer, primary_key=True, autoincrement=True),
+    Column("left_source", String(100), nullable=False),
+    Column("left_id", String(300), nullable=False),
+    Column("right_source", String(100), nullable=False),
+    Column("right_id", String(300), nullable=False),
+    Column("decision", String(20), nullable=False, comment="same, different, unsure"),
+    Column("decided_by", String(100), nullable=False),
+    Column("decided_at", String(40), nullable=False),
+    Column("reason", Text),
+)
+
+registry = Table(
+    "registry",
+    metadata,
+    Column("kind", String(20), primary_key=True, comment="customer, employee, product"),
+    Column("source", String(100), primary_key=True),
+    Column("source_id", String(300), primary_key=True),
+    Column("golden_key", String(40), nullable=False),
+    Column("since", String(40), nullable=False),
+    Index("registry_by_key", "kind", "golden_key"),
+)
+
+registry_history = Table(
+    "registry_history",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(20), nullable=False),
+    Column("event", String(20), nullable=False, comment="create, merge, split, retire"),
+    Column("golden_key", String(40), nullable=False),
+    Column("other_key", String(40)),
+    Column("at", String(40), nullable=False),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    Column("alias_key", String(40), primary_key=True),
+    Column("golden_key", String(40), nullable=False),
+    Column("since", String(40), nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", String(40), primary_key=True),
+    Column("rule", String(100), nullable=False),
+    Column("subject", String(300), nullable=False, comment="record key of what the alert is about"),
+    Column(
+        "anchor", String(300), nullable=False, comment="source record that resolves to the customer when read"
+    ),
+    Column("episode", Integer, nullable=False),
+    Column("step", Integer, nullable=False, default=0),
+    Column("state", String(20), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("owner_key", String(100)),
+    Column("fired_at", String(40), nullable=False),
+    Column("updated_at", String(40), nullable=False),
+    Column("snoozed_until", String(40)),
+    Column("version", String(60), nullable=False, comment="published build it was judged on"),
+    Column("details", Text, nullable=False, comment="JSON: amounts as strings, days, document numbers"),
+    UniqueConstraint("rule", "subject", "episode", name="alert_once"),
+    Index("alerts_by_state", "state", "owner_key"),
+)
+
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("alert_id", String(40), nullable=False, index=True),
+    Column("at", String(40), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("event", String(30), nullable=False),
+    Column("details", Text),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("message_id", String(200), primary_key=True),
+    Column("channel", String(20), nullable=False),
+    Column("recipient", String(300), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False, comment="the whole MIME message"),
+    Column("created_at", String(40), nullable=False),
+    Column("state", String(20), nullable=False, comment="waiting, sending, sent, uncertain, dead"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_try_at", String(40), nullable=False),
+    Column("last_error", Text),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", Integer, primary_key=True, autoincrement=True),
+    Column("message_id", String(200), nullable=False, index=True),
+    Column("at", String(40), nullable=False),
+    Column("outcome", String(20), nullable=False, comment="sent, failed, uncertain, dead"),
+    Column("detail", Text),
+)
+
+promises = Table(
+    "promises",
+    metadata,
+    Column("promise_id", Integer, primary_key=True, autoincrement=True),
+    Column("item_key", String(300), nullable=False, index=True),
+    Column("amount", String(30), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("promised_on", String(10), nullable=False),
+    Column("made_by", String(100), nullable=False),
+    Column("made_at", String(40), nullable=False),
+    Column("withdrawn_at", String(40)),
+    Column("note", Text),
+)
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("dispute_id", Integer, primary_key=True, autoincrement=True),
+    Column("item_key", String(300), nullable=False, index=True),
+    Column("amount", String(30), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("reason", String(60), nullable=False),
+    Column("opened_by", String(100), nullable=False),
+    Column("opened_at", String(40), nullable=False),
+    Column("closed_at", String(40)),
+    Column("note", Text),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("note_id", Integer, primary_key=True, autoincrement=True),
+    Column("anchor", String(300), nullable=False, index=True),
+    Column("kind", String(30), nullable=False, comment="note, acknowledge, escalate, snooze"),
+    Column("body", Text),
+    Column("until", String(40)),
+    Column("made_by", String(100), nullable=False),
+    Column("made_at", String(40), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", String(40), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(300)),
+    Column("details", Text),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("model", String(40), primary_key=True),
+    Column("version", String(60), primary_key=True),
+    Column("trained_at", String(40), nullable=False),
+    Column("is_current", Boolean, nullable=False, default=False),
+    Column("card", Text, nullable=False, comment="JSON: figures, grade, features"),
+    Column("path", Text),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("score_id", Integer, primary_key=True, autoincrement=True),
+    Column("model", String(40), nullable=False),
+    Column("model_version", String(60), nullable=False),
+    Column("record_key", String(300), nullable=False, index=True),
+    Column("scored_at", String(40), nullable=False),
+    Column("as_of", String(10), nullable=False),
+    Column("likelihood", Float),
+    Column("low", Float),
+    Column("high", Float),
+    Column("base_rate", Float),
+    Column("drivers_up", Text),
+    Column("drivers_down", Text),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("user", String(100), primary_key=True),
+    Column("anchor", String(300), primary_key=True),
+    Column("last_at", String(40), nullable=False),
+)
+
+kv = Table(
+    "kv",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", String(40), nullable=False),
+)

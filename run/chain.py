@@ -1,0 +1,92 @@
+"""The chain sync → build → publish → score → alert, each step safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ingest import collect
+from ingest.collect import RunResult
+from model import alerts, build, delivery, renewal
+from model.build import BuildResult
+from ops import clock
+from ops.errors import C360Error
+from ops.instance import Instance
+
+Progress = Callable[[str], None]
+
+
+def quiet(_: str) -> None:
+    """A progress callback that says nothing."""
+
+
+@dataclass
+class ChainResult:
+    """What one pass of the chain did; `problems` are readable sentences."""
+
+    runs: list[RunResult] = field(default_factory=list)
+    build: BuildResult | None = None
+    problems: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def refresh(
+    instance: Instance, *, sources: list[str] | None = None, full: bool = False, progress: Progress = quiet
+) -> ChainResult:
+    """Collect (all active sources, or those named), build, publish, evaluate alerts, send what is due.
+
+    A failing source is reported and never stops the others; a failing build leaves the last one served.
+    """
+    result = ChainResult()
+    started = clock.monotonic()
+    result.runs = gather(instance, sources, full=full, progress=progress)
+    result.problems += problems(result.runs)
+    result.seconds["collect"] = clock.monotonic() - started
+    after_collection(instance, result, full=full, progress=progress)
+    return result
+
+
+def gather(
+    instance: Instance, sources: list[str] | None, *, full: bool = False, progress: Progress = quiet
+) -> list[RunResult]:
+    """Collect all active sources, or those named, side by side with one line of progress a stream."""
+
+    def tell(run: RunResult) -> None:
+        progress(f"{run.source:9} {run.stream:20} {run.rows_landed:>9,} rows landed" + (" FAILED" if run.error else ""))
+
+    if sources is None:
+        return collect.sync_all(instance, full=full, progress=tell)
+    return [run for name in sources for run in collect.sync(instance, name, full=full, progress=tell)]
+
+
+def problems(runs: list[RunResult]) -> list[str]:
+    """One readable sentence for every run that failed."""
+    return [
+        f"{run.source}/{run.stream}: {run.error}" + (f" To do: {run.remedy}" if run.remedy else "")
+        for run in runs
+        if run.error
+    ]
+
+
+def after_collection(
+    instance: Instance, result: ChainResult, *, full: bool = False, progress: Progress = quiet
+) -> None:
+    """Build, publish, judge the alert rules on the new build and hand due messages to the mail server."""
+    started = clock.monotonic()
+    result.build = build.build(instance, full=full, progress=progress)
+    result.seconds["build"] = clock.monotonic() - started
+    judge(instance, result.problems)
+
+
+def judge(instance: Instance, found: list[str]) -> None:
+    """Score renewals with the current model and evaluate alert rules; problems are added to `found`."""
+    try:
+        renewal.score(instance)
+    except C360Error as error:
+        found.append(str(error))
+    try:
+        alerts.evaluate(instance)
+        if instance.config.mail is not None and instance.config.mode == "live":
+            delivery.deliver(instance)
+    except C360Error as error:
+        found.append(str(error))

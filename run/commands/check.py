@@ -1,0 +1,51 @@
+"""`c360 check`: what is wrong with configuration, connector settings, secrets and mappings."""
+
+from __future__ import annotations
+
+import typer
+
+from ingest import settings
+from ingest.spec import SourceSpec
+from model.conform.stage import mapping_of
+from ops.errors import C360Error
+from ops.instance import Instance
+from ops.secrets import Redactor
+from run.context import Context
+from run.scheduler import next_due
+
+
+def problems(instance: Instance) -> list[str]:
+    """Every problem found in the instance's configuration, as readable sentences."""
+    found: list[str] = []
+    for source in instance.config.sources:
+        for verify in (_check_settings, _check_mapping, _check_schedule):
+            try:
+                verify(instance, source.name)
+            except C360Error as error:
+                found.append(f"{source.name}: {error}")
+    return found
+
+
+def _check_settings(instance: Instance, name: str) -> None:
+    source = instance.config.source(name)
+    spec = SourceSpec.load(source.connector, instance.config_dir)
+    settings.resolve(spec, source, instance.secrets, Redactor())
+
+
+def _check_mapping(instance: Instance, name: str) -> None:
+    mapping_of(instance, instance.config.source(name))
+
+
+def _check_schedule(instance: Instance, name: str) -> None:
+    next_due(instance.config.source(name), None, instance.config.zone)
+
+
+def command(context: typer.Context) -> None:
+    """Validate c360.toml, every source's settings, secrets, mapping and schedule."""
+    state: Context = context.obj
+    found = problems(state.instance)
+    for problem in found:
+        typer.echo(f"problem: {problem}")
+    count = len(state.instance.config.sources)
+    typer.echo(f"{count} source(s) checked, {len(found)} problem(s)." + ("" if found else " Next: c360 sync"))
+    raise typer.Exit(1 if found else 0)

@@ -1,0 +1,49 @@
+"""`c360 customer QUERY`: everything about one customer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from model import serve
+from run.context import Context, plain, show_json, table
+
+
+def command(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="Customer key, any source's code or id, or anything search finds.")],
+    as_of: Annotated[str | None, typer.Option(help="Business date, ISO; default today.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show one customer: who they are, what is open, what is owed, what was said last."""
+    from datetime import date
+
+    state: Context = context.obj
+    day = date.fromisoformat(as_of) if as_of else None
+    card = serve.customer(state.viewer, state.served, query, as_of=day)
+    if as_json:
+        show_json(card)
+        return
+    _print(card)
+
+
+def _print(card: dict[str, Any]) -> None:
+    typer.echo(f"{card['customer_key']}  {card['name']}  owner: {plain(card.get('owner')) or '—'}")
+    for source, codes in card["codes"].items():
+        typer.echo(f"  {source}: {', '.join(map(str, codes))}")
+    for line in card["receivables"]["by_currency"]:
+        typer.echo(f"  {line['currency']}: open {plain(line['open'])}, overdue {plain(line['overdue'])}")
+    number = frozenset({"open_amount", "days_past_due"})
+    typer.echo("Open items")
+    table(
+        card["receivables"].get("items", [])[:10],
+        ["invoice_number", "due_on", "days_past_due", "open_amount", "currency"],
+        right=number,
+    )
+    typer.echo("Tickets")
+    table(card["tickets"][:10], ["number", "subject", "status", "priority"])
+    typer.echo("Projects")
+    table(card["projects"][:10], ["code", "name", "status"])
+    typer.echo("Timeline")
+    table(card["timeline"][:10], ["happened_at", "kind", "title"])

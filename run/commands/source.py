@@ -1,0 +1,78 @@
+"""`c360 source …`: list connectors, scaffold a new one, add a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest import scaffold
+from ingest.spec import SourceSpec, discover
+from ops import secrets
+from ops.errors import FatalError
+from ops.instance import SourceConfig
+from run.context import Context, table
+
+app = typer.Typer(help="Connectors and sources.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """List every connector and its settings."""
+    rows = []
+    for name in sorted(discover()):
+        spec = SourceSpec.load(name)
+        settings = ", ".join(key + ("*" if item.required else "") for key, item in spec.settings.items())
+        rows.append(
+            {
+                "connector": name,
+                "role": spec.connector.role,
+                "label": spec.connector.label,
+                "settings": settings,
+            }
+        )
+    table(rows, ["connector", "role", "label", "settings"])
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the connector: lower case letters, digits, _.")],
+    folder: Annotated[Path, typer.Option(help="Where the project lies.")] = Path(),
+) -> None:
+    """Scaffold a connector: its folder, a commented spec, a mapping and a test."""
+    for path in scaffold.new_source(name, folder):
+        typer.echo(f"made {path}")
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the source in this instance.")],
+    connector: Annotated[str, typer.Argument(help="A connector that `c360 source list` shows.")],
+    setting: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; secrets are stored apart.")] = None,
+    schedule: Annotated[str, typer.Option(help="Five cron fields, or 'every 15m'.")] = "every 15m",
+) -> None:
+    """Add a source to c360.toml; secret settings go into the secrets folder."""
+    state: Context = context.obj
+    instance = state.instance
+    spec = SourceSpec.load(connector)
+    if any(source.name == name for source in instance.config.sources):
+        raise FatalError(f"there is a source {name!r} already", remedy="choose another name")
+    settings: dict[str, object] = {}
+    for item in setting or []:
+        key, separator, value = item.partition("=")
+        if not separator or key not in spec.settings:
+            raise FatalError(f"--set {key}: not a setting of {connector}", valid=", ".join(spec.settings))
+        if spec.settings[key].secret and not secrets.is_ref(value):
+            secrets.write(f"{name}_{key}", value, instance.secrets)
+            value = f"file:{name}_{key}"
+        settings[key] = value
+    missing = [key for key, item in spec.settings.items() if item.required and key not in settings]
+    if missing:
+        raise FatalError(f"{connector} needs {', '.join(missing)}", remedy="give them with --set KEY=VALUE")
+    instance.config.sources.append(
+        SourceConfig(name=name, connector=connector, role=spec.connector.role, settings=settings, schedule=schedule)
+    )
+    instance.save()
+    typer.echo(f"Added {name}. Next: `c360 check`, then `c360 sync {name}`.")

@@ -1,0 +1,90 @@
+"""What a command knows: the instance folder and who is asking; and how it prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from model import serve
+from model.policy import Viewer
+from ops.instance import Instance
+
+if TYPE_CHECKING:
+    from model.serve import Served
+
+
+@dataclass
+class Context:
+    """The instance folder and the user of this call; both are opened on first use."""
+
+    home: Path
+    user: str
+
+    @cached_property
+    def instance(self) -> Instance:
+        """The opened instance."""
+        return Instance.load(self.home)
+
+    @cached_property
+    def viewer(self) -> Viewer:
+        """Whose rows and masks hold for this call."""
+        return serve.sign_in(self.instance, self.user)
+
+    @cached_property
+    def served(self) -> Served:
+        """The published build."""
+        return serve.open_published(self.instance)
+
+
+def plain(value: Any) -> Any:
+    """`value` ready for JSON: decimals as plain strings, dates and instants as ISO text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2, default=str))
+
+
+def table(rows: list[dict[str, Any]], columns: list[str], *, right: frozenset[str] = frozenset()) -> None:
+    """Print rows as an aligned table; a Han character counts as two columns wide."""
+    if not rows:
+        typer.echo("(nothing)")
+        return
+    cells = [
+        [str(plain(row.get(column)) if row.get(column) is not None else "—") for column in columns] for row in rows
+    ]
+    widths = [max(_width(column), *(_width(line[i]) for line in cells)) for i, column in enumerate(columns)]
+    for line in [columns, *cells]:
+        parts = [
+            _pad(text, widths[i], right=columns[i] in right and line is not columns) for i, text in enumerate(line)
+        ]
+        typer.echo("  ".join(parts).rstrip())
+
+
+def _width(text: str) -> int:
+    return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    gap = " " * (width - _width(text))
+    return gap + text if right else text + gap

@@ -1,0 +1,143 @@
+"""The scheduler daemon: exactly one per instance, due times derived from the ledger, sync-now requests, clean shutdown.
+
+APScheduler ticks; what is due is decided here from the run ledger, so a restart neither loses nor repeats a run
+and missed runs coalesce into one.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from datetime import datetime
+from types import FrameType
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import func, select, update
+
+from ops import clock
+from ops.errors import C360Error
+from ops.instance import Instance, SourceConfig
+from ops.leases import lease
+from ops.schedule import next_after
+from ops.store import stamp, unstamp
+from ops.tables import kv, runs, sync_requests
+from run import chain
+
+log = logging.getLogger("c360.scheduler")
+TICK_SECONDS = 1.0
+
+
+def next_due(source: SourceConfig, last_started: datetime | None, zone: str) -> datetime | None:
+    """When `source` is due next (UTC); None when it is off or has no schedule."""
+    return None if source.status == "off" else next_after(source.schedule, last_started, zone)
+
+
+def last_started(instance: Instance, source: str) -> datetime | None:
+    """When the newest run of `source` began, from the ledger."""
+    with instance.store.read() as connection:
+        value = connection.execute(select(func.max(runs.c.started_at)).where(runs.c.source == source)).scalar()
+    return unstamp(value) if value else None
+
+
+def due_sources(instance: Instance) -> list[str]:
+    """Sources whose due time has come, oldest first."""
+    due = []
+    for source in instance.config.sources:
+        when = next_due(source, last_started(instance, source.name), instance.config.zone)
+        if when is not None and when <= clock.now():
+            due.append((when, source.name))
+    return [name for _, name in sorted(due)]
+
+
+def take_requests(instance: Instance) -> list[str]:
+    """Mark waiting sync-now requests as running and return their sources (None = all) without repeats."""
+    with instance.store.begin() as connection:
+        waiting = connection.execute(select(sync_requests).where(sync_requests.c.state == "waiting")).all()
+        if not waiting:
+            return []
+        connection.execute(
+            update(sync_requests)
+            .where(sync_requests.c.request_id.in_([row.request_id for row in waiting]))
+            .values(state="running")
+        )
+    everything = [source.name for source in instance.config.sources if source.status != "off"]
+    wanted = [row.source for row in waiting]
+    return everything if None in wanted else sorted(set(wanted))
+
+
+class Daemon:
+    """One scheduler for one instance; `run` blocks until SIGTERM, SIGINT or `stop`."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._stop = threading.Event()
+        self._busy = threading.Lock()
+        for source in instance.config.sources:
+            next_due(source, None, instance.config.zone)
+
+    def tick(self) -> list[str]:
+        """Do what is due once; returns the sources that were collected."""
+        if not self._busy.acquire(blocking=False):
+            return []
+        try:
+            wanted = list(dict.fromkeys(take_requests(self.instance) + due_sources(self.instance)))
+            if wanted:
+                self._refresh(wanted)
+            self._roll_business_day()
+            return wanted
+        finally:
+            self._busy.release()
+
+    def _refresh(self, wanted: list[str]) -> None:
+        state, message = "done", None
+        try:
+            result = chain.refresh(self.instance, sources=wanted, progress=log.info)
+            if result.problems:
+                state, message = "failed", "; ".join(result.problems)
+                log.warning("refresh of %s: %s", ", ".join(wanted), message)
+        except C360Error as error:
+            state, message = "failed", str(error)
+            log.error("refresh of %s failed: %s", ", ".join(wanted), error)  # noqa: TRY400 - expected failures need no trace
+        with self.instance.store.begin() as connection:
+            connection.execute(
+                update(sync_requests).where(sync_requests.c.state == "running").values(state=state, message=message)
+            )
+
+    def _roll_business_day(self) -> None:
+        today = clock.today(self.instance.config.zone).isoformat()
+        with self.instance.store.read() as connection:
+            row = connection.execute(select(kv.c.value).where(kv.c.key == "alerts.business_day")).scalar()
+        if row == today:
+            return
+        problems: list[str] = []
+        chain.judge(self.instance, problems)
+        for problem in problems:
+            log.warning("business-day roll: %s", problem)
+        with self.instance.store.begin() as connection:
+            entry = {"key": "alerts.business_day", "value": today, "updated_at": stamp()}
+            self.instance.store.upsert(connection, kv, entry, ["key"])
+
+    def stop(self, *_: object) -> None:
+        """End after the step under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Hold the scheduler lease and tick until stopped."""
+        with lease(self.instance.store, "scheduler", ttl_s=30):
+            scheduler = BackgroundScheduler(timezone="UTC")
+            scheduler.add_job(self.tick, "interval", seconds=TICK_SECONDS, max_instances=1, coalesce=True)
+            previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+            scheduler.start()
+            log.info("scheduler started for %s", self.instance.home)
+            try:
+                self._stop.wait()
+            finally:
+                scheduler.shutdown(wait=True)
+                for number, handler in previous.items():
+                    signal.signal(number, handler)
+                log.info("scheduler stopped")
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        log.info("signal %s: stopping after the step under way", number)
+        self.stop()

@@ -1,0 +1,1 @@
+"""Real third-party systems, installed into a cache folder and started on loopback for the tests marked `system`."""

@@ -1,0 +1,103 @@
+"""Starting servers and stopping exactly those."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from realsystems.environments import NotRun, User
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(
+    command: list[str],
+    *,
+    user: User | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    given: str | None = None,
+) -> str:
+    """The output of a command that must succeed; NotRun carries the end of what it said."""
+    done = subprocess.run(  # type: ignore[call-overload]
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        input=given,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        **(user.popen() if user else {}),
+    )
+    if done.returncode != 0:
+        raise NotRun(f"{' '.join(command)[:160]} failed: {(done.stderr or done.stdout).strip()[-600:]}")
+    return str(done.stdout)
+
+
+@contextmanager
+def server(
+    command: list[str],
+    url: str,
+    log: Path,
+    *,
+    user: User | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    wait_s: float = 90,
+) -> Iterator[int]:
+    """A running server (its pid) that answers at `url`; its whole process group is stopped at the end."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(  # type: ignore[call-overload]
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            **(user.popen() if user else {}),
+        )
+    try:
+        _wait(process, url, log, wait_s)
+        yield process.pid
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it started: politely, then for good after ten seconds."""
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, way)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path, wait_s: float) -> None:
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            httpx.get(url, timeout=20)
+        except httpx.TransportError:
+            time.sleep(0.2)
+        else:
+            return
+    raise NotRun(f"{url} did not answer within {wait_s:.0f} s: {log.read_text(errors='replace')[-600:]}")

@@ -1,0 +1,101 @@
+"""Redmine, for real: projects, versions and issues as its own interface lists them, history included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+COMPANY = "Harbour Pumps"
+
+
+@pytest.fixture(scope="session")
+def projects(redmine) -> dict[str, Any]:
+    """Two projects with a version each; 104 issues, one of them closed."""
+    field = redmine.get("custom_fields")["custom_fields"][0]["id"]
+    made: dict[str, Any] = {"field": field, "issues": []}
+    for name in ("retrofit", "spares"):
+        values = {"identifier": name, "custom_fields": [{"id": field, "value": COMPANY}]}
+        trackers = [row["id"] for row in redmine.get("trackers")["trackers"]]
+        made[name] = redmine.create("projects", "project", name=f"Project {name}", tracker_ids=trackers, **values)
+        made[f"{name}_version"] = redmine.create(
+            f"projects/{made[name]}/versions", "version", name="Acceptance", due_date="2026-12-18", status="open"
+        )
+    for number in range(104):
+        values = {"project_id": made["retrofit"], "subject": f"Step {number} 步骤", "due_date": "2026-12-01"}
+        version = {"fixed_version_id": made["retrofit_version"]} if number < 2 else {}
+        made["issues"].append(redmine.create("issues", "issue", start_date="2026-11-01", **values, **version))
+    redmine.change(f"issues/{made['issues'][0]}", "issue", status_id=5, notes="done")
+    made["closed"] = redmine.create("projects", "project", name="Old project", identifier="old")
+    assert redmine.http.put(f"{redmine.url}/projects/{made['closed']}/close.json").is_success
+    return made
+
+
+def every(redmine, path: str, **params: Any) -> dict[str, dict[str, Any]]:
+    """All rows of a list, by id, as Redmine tells them."""
+    found: dict[str, dict[str, Any]] = {}
+    kind = path.rsplit("/", maxsplit=1)[-1]
+    while True:
+        page = redmine.get(path, offset=len(found), limit=100, **params)
+        found |= {str(row["id"]): row for row in page[kind]}
+        if len(found) >= page["total_count"]:
+            return found
+
+
+def test_lists_changes_and_deletes_land(redmine, projects, instance_of) -> None:
+    collected = instance_of("redmine", redmine.settings, redmine.key)
+    first = collected.sync()
+    issues = collected.documents("issues")
+    assert issues == every(redmine, "issues", status_id="*", sort="id")
+    # a limit above 100 is cut without a word, so more than one page was needed
+    assert len(redmine.get("issues", limit=1000, status_id="*")["issues"]) == 100
+    assert first["issues"].requests >= 2
+    closed, moved, gone = (str(projects["issues"][place]) for place in (0, 1, 2))
+    # without status_id=* the closed one would be missing
+    assert closed not in every(redmine, "issues")
+    assert issues[closed]["status"]["name"] == "Closed"
+    # status=* empties the list of projects, and without it closed ones are missing
+    assert every(redmine, "projects", status="*") == {}
+    assert set(collected.documents("projects")) == set(every(redmine, "projects", status="1|5"))
+    assert str(projects["closed"]) not in every(redmine, "projects")
+    assert str(projects["closed"]) in collected.documents("projects")
+    journal = next(iter(collected.documents("issue_journals").values()))
+    assert journal["details"][0]["name"] == "status_id"
+    assert journal["details"][0]["new_value"] == "5"
+
+    redmine.change(f"issues/{moved}", "issue", due_date="2026-12-24", done_ratio=40)
+    redmine.delete(f"issues/{gone}")
+    version = projects["retrofit_version"]
+    redmine.change(f"versions/{version}", "version", due_date="2027-01-15")
+    redmine.delete(f"versions/{projects['spares_version']}")
+    collected.sync(full=True)
+    collected.sync(full=True)  # a missing record is believed the second time
+    assert collected.documents("issues") == every(redmine, "issues", status_id="*", sort="id")
+    # a changed version does not touch its project
+    versions = collected.documents("versions")
+    assert set(versions) == {str(version)}
+    assert versions[str(version)]["due_date"] == "2027-01-15"
+    assert versions[str(version)] == redmine.get(f"projects/{projects['retrofit']}/versions")["versions"][0]
+
+
+def test_a_short_change_window_brings_the_change_only(redmine, projects, instance_of) -> None:
+    collected = instance_of("redmine", redmine.settings, redmine.key)
+    collected.sync()
+    last = projects["issues"][-1]
+    redmine.change(f"issues/{last}", "issue", notes="called the customer")
+    again = collected.sync()
+    assert again["issues"].rows_landed == 1
+    assert again["projects"].rows_landed == 0
+    notes = [row["notes"] for row in collected.documents("issue_journals").values()]
+    assert "called the customer" in notes
+
+
+def test_a_wrong_key_is_said(redmine, instance_of) -> None:
+    from ingest.collect import sync
+
+    collected = instance_of("redmine", redmine.settings, "0" * 40)
+    result = sync(collected.instance, "redmine")[0]
+    assert result.state == "failed"
+    assert "key" in (result.remedy or "")

@@ -1,0 +1,1 @@
+"""Shows. No SQL here: pages ask `model.serve`."""

@@ -1,0 +1,97 @@
+"""Charts with the app's own look: colour-blind safe, both themes, numbers written as on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import streamlit as st
+
+from views import state
+from views.parts.format import Look, number
+
+INK = {"light": ("#14181f", "#586273", "#e3e6ea"), "dark": ("#e8eaed", "#9fa9b7", "#2a3038")}
+# Okabe-Ito hues, tuned for contrast on both surfaces; order is the order of the aging buckets.
+SERIES = {
+    "light": ["#2f6fd6", "#e0a100", "#d55e00", "#a8324a", "#6b4fa0", "#2a9d8f", "#8a94a3"],
+    "dark": ["#7fb0ff", "#f0c04a", "#f08a3c", "#e2728a", "#b49ae0", "#5cc7b8", "#8d97a6"],
+}
+
+
+def months(
+    look: Look,
+    rows: Sequence[dict[str, Any]],
+    *,
+    key: str,
+    unit: str,
+    kind: str = "bar",
+    order: Sequence[str] = (),
+) -> None:
+    """Draw rows of {month, series, value} as stacked bars or lines; `unit` is said once, in the axis title."""
+    theme = state.theme()
+    data: list[dict[str, Any]] = [
+        {
+            "month": str(row["month"])[:7],
+            "series": str(row["series"]),
+            "value": float(number(row["value"])),
+            "exact": look.amount(row["value"]) if row.get("money", True) else look.count(row["value"]),
+        }
+        for row in rows
+    ]
+    scale, title = _scale(look, max((abs(row["value"]) for row in data), default=0.0), unit)
+    names = list(order) or sorted({row["series"] for row in data})
+    for row in data:
+        row["value"] = row["value"] / scale
+        row["place"] = names.index(row["series"])
+    base = alt.Chart(alt.Data(values=data)).encode(
+        x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
+        y=alt.Y("value:Q", title=title, axis=alt.Axis(tickCount=4), stack="zero" if kind == "bar" else None),
+        color=alt.Color(
+            "series:N",
+            title=None,
+            scale=alt.Scale(domain=names, range=SERIES[theme][: len(names)]),
+            legend=alt.Legend(orient="top") if len(names) > 1 else None,
+        ),
+        tooltip=[
+            alt.Tooltip("month:O", title=look.t("col.month")),
+            alt.Tooltip("series:N", title=look.t("col.what")),
+            alt.Tooltip("exact:N", title=unit),
+        ],
+    )
+    if kind == "bar":
+        mark = base.mark_bar().encode(order=alt.Order("place:Q"))
+    else:
+        mark = base.mark_line(point=alt.OverlayMarkDef(size=24), strokeWidth=2)
+    st.altair_chart(_styled(mark, theme), theme=None, key=key, use_container_width=True)
+
+
+def _scale(look: Look, peak: float, unit: str) -> tuple[float, str]:
+    steps = [(1e8, "亿"), (1e4, "万")] if look.language == "zh" else [(1e9, "B"), (1e6, "M"), (1e3, "k")]
+    for step, name in steps:
+        if peak >= step:
+            return step, f"{name} {unit}" if look.language == "zh" else f"{unit} {name}"
+    return 1.0, unit
+
+
+def _styled(chart: Any, theme: str) -> Any:
+    ink, soft, line = INK[theme]
+    font = "-apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
+    return (
+        chart.properties(height=210, background="transparent", padding=0)
+        .configure(font=font)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=soft,
+            titleColor=soft,
+            titleFontWeight="normal",
+            gridColor=line,
+            domainColor=line,
+            ticks=False,
+            labelFontSize=11,
+            titleFontSize=11,
+            labelPadding=6,
+        )
+        .configure_axisX(grid=False)
+        .configure_legend(labelColor=ink, labelFontSize=11, symbolSize=60, padding=0, offset=6)
+    )
