@@ -72,18 +72,14 @@ def build(
     return result
 
 
-def _release(
-    instance: Instance, result: BuildResult, keys: list[str] | None, progress: Progress | None
-) -> None:
+def _release(instance: Instance, result: BuildResult, keys: list[str] | None, progress: Progress | None) -> None:
     """Publish, unless this build was published before: a rollback holds until something changes."""
     now = publish.current_or_none(instance)
     if result.mode == "none" and now is not None and publish.knows(instance, result.build_id):
         result.version = now.version
         return
     started = clock.monotonic()
-    result.version = publish.publish(
-        instance, changed_keys=keys, base_build_id=result.base_build_id, progress=progress
-    )
+    result.version = publish.publish(instance, changed_keys=keys, base_build_id=result.base_build_id, progress=progress)
     result.seconds["publish"] = clock.monotonic() - started
 
 
@@ -168,14 +164,14 @@ def _full(
         ):
             _replace(con, name, rows)
         _write_meta(con, None)
-        rows = build_run.run_full(con, build_id, say)
+        total = build_run.run_full(con, build_id, say)
         con.execute("delete from meta.changes")
         _set_state(con, {"signature": signature, "decision": str(decision), "build_id": build_id})
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
         raise
-    return BuildResult(None, "full", rows, 0)
+    return BuildResult(None, "full", total, 0)
 
 
 _PEOPLE = ("employee_crosswalk", "employee_golden", "product_crosswalk", "product_golden")

@@ -189,11 +189,14 @@ def _by_record(con: duckdb.DuckDBPyConnection, entities: set[str]) -> None:
         if entity not in entities:
             continue
         if entity in TABLES:
-            _affect(con, f"""
+            _affect(
+                con,
+                f"""
                 select t.customer_key from {TABLES[entity]} as t
                 join delta.main.changed as c
                     on c.entity = '{entity}' and c.source = t.source and c.source_id = t.source_id
-            """)
+            """,
+            )
         if entity in OWN:
             _affect(con, _customers_of(entity, entity, "coalesce(e.customer_id, '')", is_expression=True))
         for column, parent in (*CHILDREN.get(entity, ()), *FALLBACKS.get(entity, ())):
@@ -201,12 +204,15 @@ def _by_record(con: duckdb.DuckDBPyConnection, entities: set[str]) -> None:
     for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
         for column, parent in parents:
             if parent in entities and entity in TABLES:
-                _affect(con, f"""
+                _affect(
+                    con,
+                    f"""
                     select t.customer_key from {TABLES[entity]} as t
                     join staging.{entity} as a on a.source = t.source and a.source_id = t.source_id
                     join delta.main.changed as c
                         on c.entity = '{parent}' and c.source = a.source and c.source_id = a.{column}
-                """)
+                """,
+                )
 
 
 def _affect(con: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -317,9 +323,7 @@ def _add(con: duckdb.DuckDBPyConnection, entity: str, column: str, parent: str, 
     _add_versions(con, entity)
 
 
-def _add_orphans(
-    con: duckdb.DuckDBPyConnection, entity: str, parents: tuple[tuple[str, str], ...]
-) -> None:
+def _add_orphans(con: duckdb.DuckDBPyConnection, entity: str, parents: tuple[tuple[str, str], ...]) -> None:
     missing = " ".join(
         f"anti join delta.shown.{parent} as p{i} on p{i}.source = e.source and p{i}.source_id = e.{column}"
         for i, (column, parent) in enumerate(parents)

@@ -84,9 +84,7 @@ def run_slices(con: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> dict[s
     return counts
 
 
-def merge(
-    con: duckdb.DuckDBPyConnection, build_id: str, counts: dict[str, int], changed: Iterable[str]
-) -> None:
+def merge(con: duckdb.DuckDBPyConnection, build_id: str, counts: dict[str, int], changed: Iterable[str]) -> None:
     """Replace the affected customers' rows of every customer model and rebuild the global models that read them.
 
     `changed`: further tables whose rows changed. Runs inside the caller's transaction.

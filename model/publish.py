@@ -11,7 +11,6 @@ Readers open by version name, read-only. A crash at any instruction leaves the p
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from model import warehouse
+from model import search, warehouse
 from ops import clock
 from ops.errors import FatalError
 from ops.instance import Instance
@@ -69,20 +68,18 @@ def publish(
         target, sidecar = folder / f"wh-{version}.duckdb", folder / f"search-{version}.sqlite"
         part = _part(target)
         _copy(source, part)
-        os.replace(part, target)
+        part.replace(target)
         say(f"published build {version}: {target.stat().st_size / 1e6:,.1f} MB")
         usable = before is not None and base_build_id is not None and before.build_id == base_build_id
         part = _part(sidecar)
-        if importlib.util.find_spec("model.search"):
-            search = importlib.import_module("model.search")
-            search.build_sidecar(
-                target,
-                part,
-                previous=before.search_path if before and usable and before.search_path.is_file() else None,
-                changed_keys=list(changed_keys) if usable and changed_keys is not None else None,
-            )
-            _sync(part)
-            os.replace(part, sidecar)
+        search.build_sidecar(
+            target,
+            part,
+            previous=before.search_path if before and usable and before.search_path.is_file() else None,
+            changed_keys=list(changed_keys) if usable and changed_keys is not None else None,
+        )
+        _sync(part)
+        part.replace(sidecar)
         _write(
             folder / f"wh-{version}.json",
             {"version": version, "published_at": stamp(clock.now()), "rows": rows, "build_id": build_id},
@@ -219,7 +216,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     part = _part(path)
     part.write_text(json.dumps(content), encoding="utf-8")
     _sync(part)
-    os.replace(part, path)
+    part.replace(path)
     _sync(path.parent)
 
 

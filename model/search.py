@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from model.policy import Viewer
-from model.search_tokens import fold, key, name_tokens, number_tokens, query_terms
+from model.search_tokens import HAN, fold, key, name_tokens, number_tokens, query_terms
 
 EXACT, PREFIX, WORDS = 3.0, 2.0, 1.0
 _CANDIDATES = 400
@@ -174,9 +174,9 @@ def query(viewer: Viewer, path: Path, text: str, limit: int = 10) -> list[dict[s
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         owners = _owners(viewer, connection)
-        rows = _exact(connection, wanted) + _documents(connection, wanted)
+        rows = _exact(connection, wanted, owners) + _documents(connection, wanted, owners)
         if len(rows) < _CANDIDATES:
-            rows += _words(connection, text, wanted, viewer, owners)
+            rows += [row for row in _words(connection, text, wanted, viewer, owners) if _says(row, text)]
         return _ranked(connection, rows, wanted, viewer, owners, limit)
     finally:
         connection.close()
@@ -198,19 +198,36 @@ def _owners(viewer: Viewer, connection: sqlite3.Connection) -> list[str] | None:
     return [row[0] for row in rows]
 
 
-def _exact(connection: sqlite3.Connection, wanted: str) -> list[tuple[Any, ...]]:
+def _visible(owners: list[str] | None) -> tuple[str, list[str]]:
+    """The scope as a condition on `customer_key`, inside the query and before its limit."""
+    if owners is None:
+        return "true", []
+    marks = ", ".join("?" * len(owners))
+    return f"customer_key in (select customer_key from customer where owner_key in ({marks}))", owners
+
+
+def _says(row: tuple[Any, ...], text: str) -> bool:
+    """Every Chinese word of `text` stands in the value as typed: bigrams alone would also match scattered pairs."""
+    value = fold(row[2])
+    return all(run in value for run in HAN.findall(fold(text)))
+
+
+def _exact(connection: sqlite3.Connection, wanted: str, owners: list[str] | None) -> list[tuple[Any, ...]]:
     forms = [wanted] + ([f"86{wanted}"] if wanted.isdigit() else [])
     marks = ", ".join("?" * len(forms))
-    sql = f"select customer_key, kind, value, folded, mask from entry where folded in ({marks}) limit {_CANDIDATES}"
-    return connection.execute(sql, forms).fetchall()
+    rule, values = _visible(owners)
+    sql = f"""select customer_key, kind, value, folded, mask from entry
+              where folded in ({marks}) and {rule} limit {_CANDIDATES}"""
+    return connection.execute(sql, [*forms, *values]).fetchall()
 
 
-def _documents(connection: sqlite3.Connection, wanted: str) -> list[tuple[Any, ...]]:
+def _documents(connection: sqlite3.Connection, wanted: str, owners: list[str] | None) -> list[tuple[Any, ...]]:
     if len(wanted) < 3:
         return []
+    rule, values = _visible(owners)
     sql = f"""select customer_key, kind, value, folded, null from document
-              where folded >= ? and folded < ? order by folded limit {_CANDIDATES}"""
-    return connection.execute(sql, [wanted, wanted + "\U0010ffff"]).fetchall()
+              where folded >= ? and folded < ? and {rule} order by folded limit {_CANDIDATES}"""
+    return connection.execute(sql, [wanted, wanted + "\U0010ffff", *values]).fetchall()
 
 
 def _words(

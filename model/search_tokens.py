@@ -12,7 +12,7 @@ from functools import lru_cache
 from opencc import OpenCC
 from pypinyin import Style, pinyin
 
-_HAN = re.compile(r"[㐀-鿿]+")
+HAN = re.compile(r"[㐀-鿿]+")
 _WORD = re.compile(r"[0-9a-z]+")
 _SIMPLIFY = OpenCC("t2s")
 _SURNAMES = {"单": "shan", "解": "xie", "仇": "qiu", "查": "zha", "盖": "ge", "曾": "zeng", "朴": "piao", "区": "ou"}
@@ -46,7 +46,7 @@ def _readings(character: str) -> tuple[str, ...]:
 def bigrams(text: str) -> list[str]:
     """Every pair of neighbouring Chinese characters of folded `text`, and single characters standing alone."""
     tokens: list[str] = []
-    for run in _HAN.findall(text):
+    for run in HAN.findall(text):
         tokens += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
     return tokens
 
@@ -57,7 +57,7 @@ def pinyin_tokens(text: str) -> list[str]:
     The first two readings of the first character are both indexed (surnames read differently).
     """
     tokens: list[str] = []
-    for run in _HAN.findall(text):
+    for run in HAN.findall(text):
         syllables = [_readings(character) for character in run]
         for start in range(len(run)):
             rest = [readings[0] for readings in syllables[start : start + MAX_SYLLABLES] if readings]
@@ -85,6 +85,6 @@ def number_tokens(text: str) -> list[str]:
 def query_terms(text: str) -> list[str]:
     """FTS5 terms that all must match for a typed text; empty when there is nothing to look for."""
     folded = fold(text)
-    terms = [f'"{run[i : i + 2]}"' for run in _HAN.findall(folded) if len(run) > 1 for i in range(len(run) - 1)]
-    terms += [f'"{run}"*' for run in _HAN.findall(folded) if len(run) == 1]
+    terms = [f'"{run[i : i + 2]}"' for run in HAN.findall(folded) if len(run) > 1 for i in range(len(run) - 1)]
+    terms += [f'"{run}"*' for run in HAN.findall(folded) if len(run) == 1]
     return terms + [f'"{word}"*' for word in _WORD.findall(folded)]

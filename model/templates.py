@@ -183,7 +183,7 @@ def source_toml() -> str:
         'name = "template"',
         'label = "Template folder (CSV, Excel)"',
         'role = "files"',
-        'docs = "docs/sources/template.md"',
+        'docs = "docs/templates.md"',
         'kind = "files"',
         "",
         "[settings.folder]",

@@ -111,9 +111,7 @@ def models() -> list[Model]:
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        raise FatalError(
-            f"models read each other in a circle: {error.args[1]}", remedy="break the circle"
-        ) from error
+        raise FatalError(f"models read each other in a circle: {error.args[1]}", remedy="break the circle") from error
     return [found[name] for name in order]
 
 

@@ -26,6 +26,8 @@ SOURCES: tuple[tuple[str, str, Role], ...] = (
     ("service", "zendesk", "tickets"),
     ("projects", "jira", "projects"),
 )
+# The simulator grants the larger plan; the connector's default is the smaller one.
+EXTRA = {"zendesk": {"exports_per_minute": 600}}
 START_TIMEOUT_S = 120
 
 
@@ -74,7 +76,7 @@ def create_instance(home: Path, simulators: Simulators) -> Instance:
         shutil.rmtree(home)
     elif home.exists() and any(home.iterdir()):
         raise FatalError(f"{home} is not empty and not an instance", remedy="choose another folder with --home")
-    config = InstanceConfig(company="澄衡仪器（演示）", mode="demo")
+    config = InstanceConfig(company="澄远精密测控", mode="demo")
     instance = Instance.create(home, config)
     for name, connector, role in SOURCES:
         settings = _settings(instance, connector, simulators.credentials[connector])
@@ -89,8 +91,11 @@ def _settings(instance: Instance, connector: str, credentials: dict[str, Any]) -
     """The connector's settings with every secret moved into the secrets folder."""
     from ingest.spec import SourceSpec
 
-    settings = dict(credentials)
-    for key, declared in SourceSpec.load(connector).settings.items():
+    declared_settings = SourceSpec.load(connector).settings
+    settings = {
+        key: value for key, value in (credentials | EXTRA.get(connector, {})).items() if key in declared_settings
+    }
+    for key, declared in declared_settings.items():
         if declared.secret and key in settings and not secrets.is_ref(str(settings[key])):
             name = f"{connector}_{key}"
             secrets.write(name, str(settings[key]), instance.secrets)

@@ -120,8 +120,10 @@ def _aging(look: Look, data: dict[str, Any]) -> None:
     if not rows:
         st.html(tag("p", look.t("lead.no_rows"), class_="none"))
         return
-    order = [look.t(f"bucket.{name}") for name in BUCKETS if name in present]
-    charts.months(look, rows, key="aging_chart", unit=currency, order=order)
+    kept = [at for at, name in enumerate(BUCKETS) if name in present]
+    order = [look.t(f"bucket.{BUCKETS[at]}") for at in kept]
+    colours = [charts.AGING[state.theme()][at] for at in kept]
+    charts.months(look, rows, key="aging_chart", unit=currency, order=order, colours=colours)
     st.html(_behind(look, rows, order, currency))
 
 

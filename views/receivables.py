@@ -198,7 +198,7 @@ def _who(look: Look, chosen: dict[str, Any]) -> Html:
     contact = chosen.get("finance_contact")
     if isinstance(contact, dict):
         number = contact.get("mobile") or contact.get("phone")
-        person = join([h(contact.get("name") or ""), " ", look.text(number)])
+        person = join([h(contact.get("name") or ""), " ", look.phone(number)])
     else:
         person = look.text(contact) if contact else look.na()
     last = chosen.get("last_contact_at")
@@ -218,7 +218,7 @@ def _who(look: Look, chosen: dict[str, Any]) -> Html:
 def _items(look: Look, items: list[dict[str, Any]]) -> Html:
     currencies = {item["currency"] for item in items}
     single = next(iter(currencies)) if len(currencies) == 1 else None
-    rows = [panels.item_row(look, item, single) for item in items]
+    rows = [panels.item_row(look, item, single) for item in panels.marked(items)]
     open_head = f"{look.t('col.open')} ({single})" if single else look.t("col.open")
     columns = [
         Column(look.t("col.invoice")),

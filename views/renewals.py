@@ -81,6 +81,16 @@ def meter(look: Look, row: dict[str, Any]) -> Html:
         rest = look.t("kpi.base_rate", rate=look.share(base)) if base is not None else look.t("kpi.too_little")
         return tag("span", rest, class_="unknown")
     share = float(number(value))
+    if row.get("grade") in GRADE_NOTES:
+        # Without a proven model the figure is a base rate, and looks like one.
+        return tag(
+            "span",
+            bar([(share, "grey", ""), (1 - share, "none", "")], look.t("renew.base")),
+            look.share(value),
+            " ",
+            look.t("renew.base"),
+            class_="meter muted",
+        )
     tone = "red" if share < 0.4 else "mid" if share < 0.7 else "green"
     label = look.t("renew.chance", share=look.share(value))
     return tag("span", bar([(share, tone, ""), (1 - share, "none", "")], label), look.share(value), class_="meter")
@@ -146,15 +156,15 @@ def _calibration(look: Look, points: list[dict[str, Any]]) -> Html:
     rows = [
         Row(
             [
-                look.share(point.get("predicted")),
+                look.share(point.get("forecast")),
                 look.share(point.get("observed")),
-                look.count(point.get("n") or 0),
+                look.count(point.get("rows") or 0),
             ]
         )
         for point in points
     ]
     columns = [
-        Column(look.t("card.predicted"), "num"),
+        Column(look.t("card.predicted")),
         Column(look.t("card.observed"), "num"),
         Column("n", "num"),
     ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets as randomness
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -28,7 +29,7 @@ LIFETIME_S = 12 * 3600
 PAGES = ("customer", "receivables", "renewals", "overview", "sources")
 PARAMETERS = ("lang", "customer", "q", "kind")
 _SECRET = "web-session"  # noqa: S105 - the name of the file, not a secret
-LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1", "testserver"}
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 def home() -> Path:
@@ -66,7 +67,7 @@ async def sign_in(request: Request) -> Response:
     if instance.config.mode != "demo" or user not in {one["user"] for one in serve.personas(instance)}:
         return PlainTextResponse("Choose one of the demo's persons on the sign-in page.", status_code=403)
     viewer = serve.sign_in(instance, user)
-    response = RedirectResponse(_target(str(form.get("page", "")), str(form.get("query", ""))), status_code=303)
+    response = RedirectResponse(destination(str(form.get("page", "")), str(form.get("query", ""))), status_code=303)
     response.set_cookie(
         COOKIE,
         str(signer(instance).dumps(viewer.user)),
@@ -78,7 +79,7 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
-def _target(page: str, query: str) -> str:
+def destination(page: str, query: str) -> str:
     """An address of this site: one of its pages with the parameters it knows, whatever the form said."""
     path = page if page in PAGES else ""
     known = [(key, value) for key, value in parse_qsl(query) if key in PARAMETERS]
@@ -103,7 +104,7 @@ class DemoGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on or answer 403."""
-        if scope["type"] in {"http", "websocket"} and self._refused(scope):
+        if scope["type"] in {"http", "websocket"} and refused(scope):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
                 return
@@ -114,9 +115,11 @@ class DemoGuard:
             return
         await self.app(scope, receive, send)
 
-    @staticmethod
-    def _refused(scope: Scope) -> bool:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        forwarded = any(name == "forwarded" or name.startswith("x-forwarded-") for name in headers)
-        host = headers.get("host", "").rsplit(":", 1)[0] if "]" not in headers.get("host", "") else "[::1]"
-        return (forwarded or host not in LOOPBACK) and Instance.load(home()).config.mode == "demo"
+
+def refused(scope: Mapping[str, Any]) -> bool:
+    """Whether a demo instance must not answer this request: a foreign host name, or one that was forwarded."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    forwarded = any(name == "forwarded" or name.startswith("x-forwarded-") for name in headers)
+    host = headers.get("host", "")
+    name = host.split("]")[0] + "]" if host.startswith("[") else host.rsplit(":", 1)[0]
+    return (forwarded or name not in LOOPBACK) and Instance.load(home()).config.mode == "demo"

@@ -81,7 +81,7 @@ def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:
                     look.label("source", run.get("source")),
                     look.text(run["stream"]) if run.get("stream") else look.na(),
                     look.count(run["rows"] if run.get("rows") is not None else run.get("rows_landed") or 0),
-                    look.count(run.get("rejected") or 0),
+                    look.count(run.get("rows_changed") or 0),
                     _seconds(look, run),
                     join([chip(word, "red" if failed else "green"), " ", h(run.get("error") or "")]),
                 ]
@@ -92,7 +92,7 @@ def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:
         Column(look.t("col.source")),
         Column(look.t("col.stream"), phone=False),
         Column(look.t("col.rows"), "num"),
-        Column(look.t("col.rejected"), "num", phone=False),
+        Column(look.t("col.changed"), "num", phone=False),
         Column(look.t("col.seconds"), "num", phone=False),
         Column(look.t("col.result")),
     ]
@@ -117,7 +117,7 @@ def _rejects(look: Look, rejects: list[dict[str, Any]]) -> Html:
                 look.text(row.get("record_id")),
                 look.text(row.get("field")),
                 look.text(row.get("value")),
-                h(look.say(row.get("reason") or "")),
+                look.label("reason", row.get("reason")),
             ]
         )
         for row in rejects

@@ -13,6 +13,23 @@ OPEN_ITEMS = (
     ("INV-20871", -22, 123_000_00, ""),
     ("INV-20990", 9, 402_200_00, ""),
 )
+PROJECTS = (  # days relative to today; a milestone is name:planned first[:slip]
+    (
+        "BCSZ",
+        "二期产线检测",
+        "active",
+        "amber",
+        86,
+        -150,
+        20,
+        "HT-0932",
+        "启动会:-140 设备到货:-80 安装调试:-40 验收:-3:9 终验:20",
+    ),
+    ("BCLAB", "实验室搬迁", "active", "green", 20, -30, 90, "", "启动会:-25 方案评审:13 搬迁实施:60 验收:90"),
+    ("BCVM", "视觉检测升级", "done", "green", 100, -700, -520, "", "启动会:-690 验收:-520"),
+    ("BCCAL", "校准体系搭建", "done", "green", 100, -560, -400, "", "启动会:-550 验收:-410:10"),
+    ("BCDAQ", "测量数据平台", "done", "amber", 100, -430, -250, "", "启动会:-420 验收:-270:20"),
+)
 RETENTION = 166_000_00
 PAID = 260_000_00
 UNALLOCATED = 30_000_00
@@ -151,73 +168,10 @@ def _contacts(world: World, entity: Entity) -> None:
     )
 
 
-def _projects(world: World, rng: Random, entity: Entity) -> None:
+def _projects(world: World, entity: Entity) -> None:
     today = world.today
     lead = next(p for p in world.engineers if p.name == "赵志远")
-    rows = (
-        (
-            "BCSZ",
-            "二期产线检测",
-            "active",
-            "amber",
-            86,
-            -150,
-            20,
-            "HT-0932",
-            (
-                ("启动会", -140, 0),
-                ("设备到货", -80, 0),
-                ("安装调试", -40, 0),
-                ("验收", -3, 9),
-                ("终验", 20, 0),
-            ),
-        ),
-        (
-            "BCLAB",
-            "实验室搬迁",
-            "active",
-            "green",
-            20,
-            -30,
-            90,
-            "",
-            (("启动会", -25, 0), ("方案评审", 13, 0), ("搬迁实施", 60, 0), ("验收", 90, 0)),
-        ),
-        (
-            "BCVM",
-            "视觉检测升级",
-            "done",
-            "green",
-            100,
-            -700,
-            -520,
-            "",
-            (("启动会", -690, 0), ("验收", -520, 0)),
-        ),
-        (
-            "BCCAL",
-            "校准体系搭建",
-            "done",
-            "green",
-            100,
-            -560,
-            -400,
-            "",
-            (("启动会", -550, 0), ("验收", -410, 10)),
-        ),
-        (
-            "BCDAQ",
-            "测量数据平台",
-            "done",
-            "amber",
-            100,
-            -430,
-            -250,
-            "",
-            (("启动会", -420, 0), ("验收", -270, 20)),
-        ),
-    )
-    for key, name, state, health, progress, begun, ended, contract, steps in rows:
+    for key, name, state, health, progress, begun, ended, contract, steps in PROJECTS:
         props: Record = {
             "customerCode": "C-01187",
             "customerName": entity.name if key != "BCLAB" else entity.short,
@@ -230,13 +184,13 @@ def _projects(world: World, rng: Random, entity: Entity) -> None:
             "actualEnd": timing.iso(today + ended) if state == "done" else None,
         }
         home = delivery.project(world, entity, key, name, lead, props)
-        for label, original, slip in steps:
-            due = today + original + slip
+        for step in steps.split():
+            label, first, *slip = step.split(":")
+            original = today + int(first)
+            due = original + int(slip[0] if slip else 0)
             done = due if due < today else 0
             part = 60 if label == "验收" and key == "BCSZ" else 10
-            delivery.milestone(
-                world, home, lead, label, today + original, due, done, max(world.start, today + begun), part
-            )
+            delivery.milestone(world, home, lead, label, original, due, done, max(world.start, today + begun), part)
 
 
 def build(world: World) -> None:
@@ -247,4 +201,4 @@ def build(world: World) -> None:
     _money(world, rng, entity)
     _tickets(world, entity)
     _contacts(world, entity)
-    _projects(world, rng, entity)
+    _projects(world, entity)

@@ -62,7 +62,6 @@ def bill(
     due = max((row.due for row in rows), default=0)
     key = world.next("bill", 100001)
     bill_number = bill_number or documents.number(world, "INV-" if sign > 0 else "CN-", "bill number", day)
-    plan = [plan_entry(world, row, sign, gross) for row in rows]
     row: Record = {
         "FID": key,
         "FBillNo": bill_number,
@@ -78,16 +77,12 @@ def bill(
         "FEXCHANGERATE": masters.rate(entity.currency, day),
         "FSETTLEORGID": account.organisation,
         "FPayConditon": masters.TERMS[entity.terms][0],
-        "FNOTAXAMOUNTFOR_H": sign * net / 100,
-        "FTAXAMOUNTFOR_H": sign * (gross - net) / 100,
-        "FALLAMOUNTFOR": sign * gross / 100,
+        **_amounts(sign, gross, net),
         "FSetAccountType": "2" if kind.startswith("provisional") else "1" if key % 3 else "3",
         "FWRITTENOFFSTATUS": "A",
         "FISINIT": kind == "opening",
         "FByVerify": "0",
-        "F_PAEZ_InvoiceNo": codes.tax_invoice_number(rng, 26, entity.city.code or "31")
-        if kind in {"invoice", "red"} and rng.random() < 0.9
-        else "",
+        "F_PAEZ_InvoiceNo": _tax_invoice(rng, entity, kind, day),
         "F_PAEZ_OrderNo": source,
         "F_PAEZ_ContractNo": contract,
         "F_PAEZ_BlueBillNo": blue,
@@ -95,12 +90,23 @@ def bill(
         "F_PAEZ_Dispute": "",
         **documents.stamps(world, rng, day, *state),
         "FEntityDetail": [_detail(world, rng, sign, gross, net, tax, source)],
-        "FEntityPlan": plan,
+        "FEntityPlan": [plan_entry(world, each, sign, gross) for each in rows],
     }
     world.add("kingdee", "AR_receivable", row)
     entry = Bill(key, bill_number, entity, entity.currency, day, kind, sign, rows, state == ("C", False), row)
     world.ledger.bills[key] = entry
     return entry
+
+
+def _amounts(sign: int, gross: int, net: int) -> Record:
+    amounts = {"FNOTAXAMOUNTFOR_H": net, "FTAXAMOUNTFOR_H": gross - net, "FALLAMOUNTFOR": gross}
+    return {key: sign * value / 100 for key, value in amounts.items()}
+
+
+def _tax_invoice(rng: Random, entity: Entity, kind: str, day: int) -> str:
+    if kind not in {"invoice", "red"} or rng.random() >= 0.9:
+        return ""
+    return codes.tax_invoice_number(rng, int(timing.iso(day)[:4]), entity.city.code or "31")
 
 
 def _detail(world: World, rng: Random, sign: int, gross: int, net: int, tax: int, source: str) -> Record:

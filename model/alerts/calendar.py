@@ -40,9 +40,7 @@ class Calendar:
 
     def business_days(self, start: date, end: date) -> int:
         """Business days after `start` up to and including `end`; 0 when `end` is not later."""
-        return sum(
-            self.is_business_day(start + timedelta(days=n + 1)) for n in range(max(0, (end - start).days))
-        )
+        return sum(self.is_business_day(start + timedelta(days=n + 1)) for n in range(max(0, (end - start).days)))
 
 
 def is_quiet(instant: datetime, zone: str, quiet_hours: str) -> bool:

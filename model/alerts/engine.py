@@ -95,9 +95,7 @@ def evaluate(instance: Instance, published: PublishedBuild | None = None) -> Eva
                 _move(connection, rule, findings[rule.id], work, calendar, result, instance.config.zone)
             _retire_unknown(connection, {rule.id for rule in rules}, result)
             value = json.dumps({"version": published.version, "as_of": as_of.isoformat()})
-            instance.store.upsert(
-                connection, kv, {"key": _SEEN, "value": value, "updated_at": stamp()}, ["key"]
-            )
+            instance.store.upsert(connection, kv, {"key": _SEEN, "value": value, "updated_at": stamp()}, ["key"])
     return result
 
 
@@ -140,9 +138,7 @@ def _rows(con: duckdb.DuckDBPyConnection, rule: Rule, as_of: date) -> list[dict[
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _finding(
-    rule: Rule, row: dict[str, Any], names: dict[Any, str], managers: dict[Any, str | None]
-) -> Finding:
+def _finding(rule: Rule, row: dict[str, Any], names: dict[Any, str], managers: dict[Any, str | None]) -> Finding:
     values = {name: row.get(name) for name in COLUMNS}
     measure = values["measure"]
     amount = values["amount"]
@@ -230,9 +226,7 @@ def _carry_on(
     result.stepped += stepped
     result.held += finding.hold is not None
     result.escalated += event == "escalated"
-    snoozed_until = (
-        work.snoozed_until(finding.subject) if target == "snoozed" and answer else existing.snoozed_until
-    )
+    snoozed_until = work.snoozed_until(finding.subject) if target == "snoozed" and answer else existing.snoozed_until
     state.carry(connection, rule, finding, existing, target, event, snoozed_until, result.version)
 
 
@@ -251,8 +245,6 @@ def _day(instant: datetime, zone: str) -> date:
 
 def _retire_unknown(connection: Connection, rules: set[str], result: Evaluated) -> None:
     """Alerts of a rule that was removed or switched off end with it."""
-    for row in connection.execute(
-        select(alerts).where(alerts.c.rule.not_in(rules), alerts.c.state != "cured")
-    ):
+    for row in connection.execute(select(alerts).where(alerts.c.rule.not_in(rules), alerts.c.state != "cured")):
         state.change(connection, Existing.of(row), "cured", "rule removed", version=result.version)
         result.cured += 1

@@ -18,9 +18,7 @@ _RANK = {"critical": 0, "warning": 1, "info": 2}
 UNOWNED = "unowned"
 
 
-def listing(
-    store: Store, *, states: set[str] | None = None, owner_key: str | None = None
-) -> list[dict[str, Any]]:
+def listing(store: Store, *, states: set[str] | None = None, owner_key: str | None = None) -> list[dict[str, Any]]:
     """Alerts, most severe and largest first; grain: one per (rule, subject, episode).
 
     `states` defaults to every state but cured; `owner_key` "unowned" is the queue of alerts without owner.
@@ -37,9 +35,7 @@ def listing(
         query = query.where(alerts.c.owner_key == owner_key)
     with store.read() as connection:
         rows = connection.execute(query).mappings().all()
-    found = [
-        {**{k: v for k, v in row.items() if k != "details"}, **json.loads(row["details"])} for row in rows
-    ]
+    found = [{**{k: v for k, v in row.items() if k != "details"}, **json.loads(row["details"])} for row in rows]
     return sorted(found, key=_order)
 
 
@@ -57,9 +53,7 @@ def act(store: Store, alert_id: str, action: str, *, actor: str, until: date | N
     with store.begin() as connection:
         row = connection.execute(select(alerts).where(alerts.c.alert_id == alert_id)).first()
         if row is None or row.state == "cured":
-            raise FatalError(
-                f"alert {alert_id} is {'cured' if row else 'unknown'}", remedy="list the alerts again"
-            )
+            raise FatalError(f"alert {alert_id} is {'cured' if row else 'unknown'}", remedy="list the alerts again")
         state.change(
             connection,
             Existing.of(row),

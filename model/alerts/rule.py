@@ -122,9 +122,7 @@ def refusal(sql: str) -> str | None:
     for table in tree.find_all(exp.Table):
         allowed = table.db in SCHEMAS or (not table.db and table.name in WORK_TABLES | named)
         if not isinstance(table.this, exp.Identifier) or table.catalog or not allowed:
-            return (
-                f"the condition reads {table.sql()}; valid: marts.*, core.*, {', '.join(sorted(WORK_TABLES))}"
-            )
+            return f"the condition reads {table.sql()}; valid: marts.*, core.*, {', '.join(sorted(WORK_TABLES))}"
     for call in tree.find_all(exp.Anonymous, exp.ReadCSV):
         return f"the condition calls {call.sql()}, which no rule may"
     missing = [name for name in COLUMNS if name not in tree.named_selects]

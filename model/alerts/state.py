@@ -73,9 +73,7 @@ class Work:
             disputes=[(row.item_key, Decimal(row.amount)) for row in disputed],
             acknowledged={row.anchor: row.made_at for row in written if row.kind == "acknowledge"},
             snoozed={
-                row.anchor: (row.made_at, str(row.until)[:10])
-                for row in written
-                if row.kind == "snooze" and row.until
+                row.anchor: (row.made_at, str(row.until)[:10]) for row in written if row.kind == "snooze" and row.until
             },
         )
 
@@ -202,9 +200,7 @@ def change(
     record(connection, existing.alert_id, event, {"state": target}, actor=actor)
 
 
-def record(
-    connection: Connection, alert_id: str, event: str, details: dict[str, Any], *, actor: str = "c360"
-) -> None:
+def record(connection: Connection, alert_id: str, event: str, details: dict[str, Any], *, actor: str = "c360") -> None:
     """Append to the alert's history."""
     connection.execute(
         insert(alert_events).values(

@@ -213,6 +213,15 @@ class Compiler:
         return out
 
 
+_WORDS = {
+    "money": "an amount",
+    "date": "a date",
+    "instant": "a time",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
+
+
 def reason(column: schema.Column, fault: str) -> str:
     """Why a value was refused, in words for the quarantine list."""
     if fault == "missing":
@@ -221,7 +230,7 @@ def reason(column: schema.Column, fault: str) -> str:
         return "not in the lookup table of the mapping"
     if column.lookup:
         return f"not one of {', '.join(column.lookup)}"
-    return f"not a {column.type}"
+    return f"not {_WORDS.get(column.type, 'a number')}"
 
 
 @dataclass

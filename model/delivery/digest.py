@@ -17,11 +17,11 @@ from babel.numbers import format_currency, format_decimal
 
 from model.alerts.rule import Rule
 from model.delivery.people import Person
+from model.policy import HIDDEN
 from ops import clock
 from ops.instance import Instance
 from ops.texts import text
 
-HIDDEN = "🔒"
 SHOWN = 12
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#475467"}
 
@@ -67,9 +67,7 @@ def compose(
     when = format_date(day, format="long", locale=_locale(language))
     sender = instance.config.mail.sender if instance.config.mail else "customer360@localhost"
     message = EmailMessage(policy=SMTP)
-    message["From"] = formataddr(
-        (f"{instance.config.company} {text(language, 'alerts.mail.sender')}", sender)
-    )
+    message["From"] = formataddr((f"{instance.config.company} {text(language, 'alerts.mail.sender')}", sender))
     message["To"] = formataddr((person.name, person.email or ""))
     message["Subject"] = text(language, "alerts.mail.subject", count=len(found), date=when)
     message["Date"] = format_datetime(clock.now())
@@ -100,11 +98,7 @@ def _section(instance: Instance, person: Person, rule: Rule, rows: list[dict[str
         if row["currency"] and row["amount"]:
             totals[row["currency"]] = totals.get(row["currency"], Decimal(0)) + Decimal(row["amount"])
     hidden = rule.id.startswith("credit") and "credit" in person.masks
-    shown = (
-        HIDDEN
-        if hidden
-        else " + ".join(_money(language, amount, code) for code, amount in sorted(totals.items()))
-    )
+    shown = HIDDEN if hidden else " + ".join(_money(language, amount, code) for code, amount in sorted(totals.items()))
     lines = [_line(instance, person, rule, row, hidden=hidden) for row in rows[:SHOWN]]
     return Section(getattr(rule.label, language), len(rows), shown, lines, max(0, len(rows) - SHOWN))
 
@@ -121,9 +115,7 @@ def _line(instance: Instance, person: Person, rule: Rule, row: dict[str, Any], *
     )
     if row["state"] == "escalated":
         what = f"{what} · {text(language, 'alerts.mail.escalated')}"
-    amount = (
-        _money(language, Decimal(row["amount"]), row["currency"]) if row["amount"] and row["currency"] else ""
-    )
+    amount = _money(language, Decimal(row["amount"]), row["currency"]) if row["amount"] and row["currency"] else ""
     return Line(
         severity=row["severity"],
         customer=row["customer"] or row["customer_key"] or "",

@@ -70,30 +70,19 @@ def pending(
             targets.append(row.get("manager_key"))
         for target in dict.fromkeys(targets):
             person = known.get(target or "")
-            if (
-                person
-                and person.is_active
-                and person.email
-                and (everything or _is_due(row, rule, target, day))
-            ):
+            if person and person.is_active and person.email and (everything or _is_due(row, rule, target, day)):
                 found.setdefault(person.employee_key, []).append(row)
     return found
 
 
 def _is_due(row: dict[str, Any], rule: Rule, target: str, day: date) -> bool:
     told = row.get("told", {}).get(target)
-    if (
-        told is None
-        or told["step"] < row["step"]
-        or (told["state"] != "escalated" and row["state"] == "escalated")
-    ):
+    if told is None or told["step"] < row["step"] or (told["state"] != "escalated" and row["state"] == "escalated"):
         return True
     return (day - date.fromisoformat(told["on"])).days >= rule.cadence_days
 
 
-def _commit(
-    instance: Instance, person: Person, message: EmailMessage, found: list[dict[str, Any]], day: date
-) -> bool:
+def _commit(instance: Instance, person: Person, message: EmailMessage, found: list[dict[str, Any]], day: date) -> bool:
     identifier = message_id(person, day, str(message["Message-ID"]).rpartition("@")[2].strip(">"))
     now = stamp()
     with instance.store.begin() as connection:
@@ -117,9 +106,7 @@ def _commit(
     return True
 
 
-def _mark_told(
-    connection: Connection, row: dict[str, Any], person: Person, day: date, identifier: str
-) -> None:
+def _mark_told(connection: Connection, row: dict[str, Any], person: Person, day: date, identifier: str) -> None:
     current = connection.execute(select(alerts).where(alerts.c.alert_id == row["alert_id"])).one()
     details = json.loads(current.details)
     told = {"on": day.isoformat(), "step": current.step, "state": current.state}

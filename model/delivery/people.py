@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 from sqlalchemy import select
 
+from model.policy import roles
 from ops.instance import Instance
 from ops.tables import kv
 
@@ -53,5 +54,5 @@ def people(instance: Instance, build: Path) -> dict[str, Person]:
 
 
 def masks_of(role: str) -> frozenset[str]:
-    """What the role may not see."""
-    return {"account_manager": frozenset({"bank"}), "leader": frozenset({"bank", "phone"})}[role]
+    """What the role may not see, by the policy that pages and exports follow."""
+    return frozenset(roles()[role].masks)

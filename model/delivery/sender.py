@@ -49,9 +49,7 @@ class Delivered:
     waiting: int = 0
 
 
-def deliver(
-    instance: Instance, *, dry_run: bool = False, published: PublishedBuild | None = None
-) -> dict[str, int]:
+def deliver(instance: Instance, *, dry_run: bool = False, published: PublishedBuild | None = None) -> dict[str, int]:
     """Compose today's digests and send what the outbox holds. Returns the counts of Delivered.
 
     `dry_run` stores and sends nothing: `composed` then counts the people who would be told.
@@ -75,9 +73,7 @@ def deliver(
     return asdict(result)
 
 
-def preview(
-    instance: Instance, person: str | None = None, *, published: PublishedBuild | None = None
-) -> EmailMessage:
+def preview(instance: Instance, person: str | None = None, *, published: PublishedBuild | None = None) -> EmailMessage:
     """The digest of `person` (employee key, name or mail; default: who has most to read), as it would be sent.
 
     Nothing is stored or sent. FatalError when that person has nothing to be told.
@@ -125,19 +121,13 @@ def _waiting(store: Store) -> int:
 def _report_interrupted(store: Store) -> int:
     """Rows left in `sending` by a killed process: nobody knows whether the server has them."""
     with store.begin() as connection:
-        left = (
-            connection.execute(select(outbox.c.message_id).where(outbox.c.state == "sending")).scalars().all()
-        )
+        left = connection.execute(select(outbox.c.message_id).where(outbox.c.state == "sending")).scalars().all()
         for identifier in left:
-            _record(
-                connection, identifier, "uncertain", "the sender was stopped before it recorded the answer"
-            )
+            _record(connection, identifier, "uncertain", "the sender was stopped before it recorded the answer")
             connection.execute(
                 update(outbox)
                 .where(outbox.c.message_id == identifier)
-                .values(
-                    state="waiting", next_try_at=stamp(), last_error="uncertain: sent again, same Message-ID"
-                )
+                .values(state="waiting", next_try_at=stamp(), last_error="uncertain: sent again, same Message-ID")
             )
     return len(left)
 

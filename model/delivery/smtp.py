@@ -56,9 +56,7 @@ def connection(config: MailConfig, secrets_dir: Path) -> Iterator[smtplib.SMTP]:
         ) from error
     except (smtplib.SMTPException, OSError) as error:
         _quit(server)
-        raise Refused(
-            f"mail server {config.host}:{config.port} cannot be used: {error}", permanent=False
-        ) from error
+        raise Refused(f"mail server {config.host}:{config.port} cannot be used: {error}", permanent=False) from error
     try:
         yield server
     finally:

@@ -37,9 +37,7 @@ class Clusters:
     conflicts: pl.DataFrame
 
 
-def resolve(
-    records: pl.DataFrame, identifiers: pl.DataFrame, extra: pl.DataFrame, vetoes: pl.DataFrame
-) -> Clusters:
+def resolve(records: pl.DataFrame, identifiers: pl.DataFrame, extra: pl.DataFrame, vetoes: pl.DataFrame) -> Clusters:
     """Cluster `records` (row, source, source_id, role, code, clean_name).
 
     `identifiers`: row, kind, value. `extra`: further links (left, right, rule, evidence). `vetoes`: left, right of
@@ -99,7 +97,10 @@ def _references(records: pl.DataFrame, identifiers: pl.DataFrame) -> pl.DataFram
     by_code = wanted.join(addresses, left_on=["kind", "value"], right_on=["kind", "code"])
     by_id = wanted.join(addresses, left_on=["kind", "value"], right_on=["kind", "source_id"])
     both = pl.concat(
-        [by_code.select("kind", "value", "row", "source", level=0), by_id.select("kind", "value", "row", "source", level=1)]
+        [
+            by_code.select("kind", "value", "row", "source", level=0),
+            by_id.select("kind", "value", "row", "source", level=1),
+        ]
     )
     best = both.filter(pl.col("level") == pl.col("level").min().over("kind", "value"))
     best = best.filter(pl.col("source").n_unique().over("kind", "value") == 1)
@@ -125,9 +126,7 @@ def _forbidden(
         cluster=pl.Series(labels[codes["row"].to_numpy()], dtype=pl.Int64),
         code=pl.col("value").str.replace(r"\|.*$", "|"),
     )
-    several = (
-        codes.group_by("cluster").agg(n=pl.col("code").n_unique()).filter(pl.col("n") > 1).select("cluster")
-    )
+    several = codes.group_by("cluster").agg(n=pl.col("code").n_unique()).filter(pl.col("n") > 1).select("cluster")
     inside = vetoes.filter(
         pl.Series(labels[vetoes["left"].to_numpy()] == labels[vetoes["right"].to_numpy()], dtype=pl.Boolean)
     )
@@ -210,5 +209,9 @@ def _explain(labels: np.ndarray[tuple[int], np.dtype[np.int64]], edges: pl.DataF
     best = touching.sort("row", "strength", "evidence").unique("row", keep="first", maintain_order=True)
     members = pl.DataFrame({"row": np.arange(len(labels), dtype=np.int64), "cluster": labels})
     return members.join(best.select("row", "rule", "evidence"), on="row", how="left").with_columns(
-        pl.col("rule").fill_null("single").str.replace("ref:tickets", "service_code").str.replace("ref:projects", "project_code").str.replace(r"ref:(crm|erp)", "${1}_code")
+        pl.col("rule")
+        .fill_null("single")
+        .str.replace("ref:tickets", "service_code")
+        .str.replace("ref:projects", "project_code")
+        .str.replace(r"ref:(crm|erp)", "${1}_code")
     )

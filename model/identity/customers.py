@@ -204,9 +204,7 @@ def _close(con: duckdb.DuckDBPyConnection) -> None:
         con.execute("create or replace table delta.main.frontier as select * from delta.main.reached")
 
 
-def _resolve(
-    con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame, registered: pl.DataFrame
-) -> None:
+def _resolve(con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame, registered: pl.DataFrame) -> None:
     records = records.with_row_index("row").with_columns(
         pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null("")
     )
@@ -227,9 +225,7 @@ def _resolve(
     found = cluster.resolve(records, numbered, pl.concat([extra, merged]), vetoes)
     members = records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
     keyed = golden.assign(store, "customer", members.select(*_KEYS, "cluster"), registered)
-    resolved = members.join(keyed, on=_KEYS).select(
-        *_KEYS, "rule", "evidence", customer_key="golden_key"
-    )
+    resolved = members.join(keyed, on=_KEYS).select(*_KEYS, "rule", "evidence", customer_key="golden_key")
     conflicts = (
         found.conflicts.unique()
         .join(records.select(*_KEYS, "row"), on="row")

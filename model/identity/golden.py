@@ -68,9 +68,7 @@ def assign(store: Store, kind: str, members: pl.DataFrame, registered: pl.DataFr
         .select("cluster")
     )
     numbers = _take_numbers(store, kind, len(fresh))
-    fresh = fresh.with_columns(
-        golden_key=pl.Series([f"{PREFIXES[kind]}{n:06d}" for n in numbers], dtype=pl.String)
-    )
+    fresh = fresh.with_columns(golden_key=pl.Series([f"{PREFIXES[kind]}{n:06d}" for n in numbers], dtype=pl.String))
     chosen = pl.concat([kept, fresh])
     result = members.join(chosen, on="cluster").select(*_KEYS, "golden_key")
     changed = result.join(registered, on=[*_KEYS, "golden_key"], how="anti")
@@ -93,9 +91,9 @@ def _keep(joined: pl.DataFrame, registered: pl.DataFrame) -> tuple[pl.DataFrame,
         .group_by("golden_key", "cluster")
         .agg(has_anchor=pl.col("anchor").fill_null(False).any(), overlap=pl.len(), since=pl.col("since").min())
     )
-    alone = overlap.filter(
-        (pl.len().over("golden_key") == 1) & (pl.len().over("cluster") == 1)
-    ).select("cluster", "golden_key")
+    alone = overlap.filter((pl.len().over("golden_key") == 1) & (pl.len().over("cluster") == 1)).select(
+        "cluster", "golden_key"
+    )
     contested = overlap.join(alone, on="cluster", how="anti").sort(
         ["has_anchor", "overlap", "since", "golden_key", "cluster"], descending=[True, True, False, False, False]
     )

@@ -90,9 +90,7 @@ def is_id_card(values: pl.Series) -> pl.Series:
         check = (12 - (digits[:, :17] * _ID_CARD_WEIGHTS).sum(axis=1) % 11) % 11
         return np.asarray(check == digits[:, 17])
 
-    return _checked(
-        values, r"^\d{6}(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[0-9X]$", test
-    )
+    return _checked(values, r"^\d{6}(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[0-9X]$", test)
 
 
 def _meaningless() -> pl.Expr:
@@ -121,13 +119,11 @@ def company_identifiers(records: pl.DataFrame) -> pl.DataFrame:
     ).filter(~pl.col("is_bucket"))
     numbers = pl.concat([_tax_like(base, column) for column in ("uscc", "tax_number")])
     registration = _coded(base, "registration_number").filter(pl.col("value").str.contains(r"^\d{15}$"))
-    legal = pl.concat(
-        [numbers, registration.with_columns(kind=pl.lit("registration")).select(numbers.columns)]
-    ).filter(~_meaningless())
+    legal = pl.concat([numbers, registration.with_columns(kind=pl.lit("registration")).select(numbers.columns)]).filter(
+        ~_meaningless()
+    )
     legal = legal.with_columns(
-        value=pl.when(pl.col("is_branch"))
-        .then(pl.col("value") + "|" + pl.col("clean_name"))
-        .otherwise(pl.col("value"))
+        value=pl.when(pl.col("is_branch")).then(pl.col("value") + "|" + pl.col("clean_name")).otherwise(pl.col("value"))
     )
     master = base.filter(pl.col("master_id").is_not_null()).select(
         "source", "source_id", kind=pl.lit("master"), value=pl.col("source") + "|" + pl.col("master_id")
@@ -159,9 +155,7 @@ def _tax_like(base: pl.DataFrame, column: str) -> pl.DataFrame:
     coded = coded.filter(~is_id_card(coded["value"]))
     valid = coded.filter(is_uscc(coded["value"]))
     other = coded.join(valid.select("source", "source_id"), on=["source", "source_id"], how="anti")
-    old = other.filter(pl.col("value").str.len_chars() == 15).with_columns(
-        value=pl.col("value").str.slice(6, 9)
-    )
+    old = other.filter(pl.col("value").str.len_chars() == 15).with_columns(value=pl.col("value").str.slice(6, 9))
     old = old.filter(is_organisation_code(old["value"]))
     foreign = other.filter(
         (pl.col("value").str.len_chars() >= 8) & (pl.col("value").str.len_chars() != 18)

@@ -46,18 +46,14 @@ def resolve_employees(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     people = people.rename({"golden_key": "employee_key"}).sort("employee_key")
     write(con, people, "delta.identity.employee_golden")
     names = people.select("employee_key", golden_name="name")
-    crosswalk = crosswalk.join(names, on="employee_key").select(
-        *_KEYS, "employee_key", name="golden_name", rule="rule"
-    )
+    crosswalk = crosswalk.join(names, on="employee_key").select(*_KEYS, "employee_key", name="golden_name", rule="rule")
     write(con, crosswalk.sort(_KEYS), "delta.identity.employee_crosswalk")
 
 
 def resolve_products(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Write delta.identity.product_crosswalk and product_golden; ERP names come after the code's first source."""
     records = fetch(con, _CURRENT.format(entity="product")).with_row_index("row")
-    codes = records.with_columns(
-        clean_code=pl.col("code").str.strip_chars().str.normalize("NFKC").str.to_uppercase()
-    )
+    codes = records.with_columns(clean_code=pl.col("code").str.strip_chars().str.normalize("NFKC").str.to_uppercase())
     values = codes.filter(pl.col("clean_code") != "").select("row", kind=pl.lit("code"), value="clean_code")
     keyed = _cluster(store, "product", codes, values)
     crosswalk = keyed.select(*_KEYS, "rule", product_key="golden_key")
@@ -78,9 +74,7 @@ def resolve_products(con: duckdb.DuckDBPyConnection, store: Store) -> None:
 
 
 def _cluster(store: Store, kind: str, records: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
-    records = records.with_columns(
-        pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null("")
-    )
+    records = records.with_columns(pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null(""))
     none = pl.DataFrame(schema={"left": pl.Int64, "right": pl.Int64, "rule": pl.String, "evidence": pl.String})
     found = cluster.resolve(
         records, values.with_columns(pl.col("row").cast(pl.Int64)), none, none.select("left", "right")

@@ -16,6 +16,8 @@ BUCKETS = (
 _EDGES = ((0, "not_due"), (30, "1-30"), (60, "31-60"), (90, "61-90"), (180, "91-180"), (365, "181-365"))
 OVERDUE = frozenset({"1-30", "31-60", "61-90", "91-180", "181-365", "over_365"})
 _FOREVER = "date '9999-12-31'"
+# A red invoice may settle another customer's: its use is looked up whoever the settled invoice belongs to.
+_OF_CREDITS = "a.credit_key in (select invoice_key from item where amount < 0)"
 
 
 def bucket_of(days: int | None, *, is_term_open: bool = False) -> str:
@@ -54,10 +56,15 @@ def open_items_sql(*, known: bool = False, where: str = "true", basis: str = "du
     """One row per payment-plan row with what is open at `$as_of` (and known at `$known`).
 
     Columns: those of core.fct_plan_row plus `allocated_amount`, `open_amount` (negative: an unused red invoice),
-    `is_header_filled`, `days_past_due` (null without a date) and `is_term_open`. `where` filters the plan rows, as
+    `is_header_filled`, `days_past_due` (null without a date) and `is_term_open`.
+    Retention is not due before its release. `where` filters the plan rows, as
     alias `p`; `basis` is due or invoice. Provisional documents are in, by kind.
     """
-    anchor = "invoice_on" if basis == "invoice" else "coalesce(due_on, case when is_retention then release_on end)"
+    anchor = (
+        "invoice_on"
+        if basis == "invoice"
+        else "case when is_retention then greatest(due_on, release_on) else due_on end"
+    )
     return f"""
     with item as (
         select p.* from core.fct_plan_row as p
@@ -71,7 +78,7 @@ def open_items_sql(*, known: bool = False, where: str = "true", basis: str = "du
         select invoice_key, sum(amount) as allocated from allocation where is_header_level group by all
     ),
     used as (
-        select credit_key, sum(amount) as used from allocation where credit_key is not null group by all
+        select credit_key, sum(amount) as used from ({allocations_sql(known=known, where=_OF_CREDITS)}) group by all
     ),
     remaining as (
         select item.*,

@@ -25,9 +25,7 @@ def card(store: Store) -> dict[str, Any] | None:
 def latest_scores(store: Store) -> dict[str, dict[str, Any]]:
     """Contract record key → its newest score, drivers decoded."""
     with store.read() as connection:
-        newest = (
-            select(func.max(scores.c.score_id)).where(scores.c.model == MODEL).group_by(scores.c.record_key)
-        )
+        newest = select(func.max(scores.c.score_id)).where(scores.c.model == MODEL).group_by(scores.c.record_key)
         rows = connection.execute(select(scores).where(scores.c.score_id.in_(newest))).mappings().all()
     return {
         row["record_key"]: {

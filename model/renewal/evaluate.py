@@ -99,14 +99,10 @@ def fit(table: Table, train: Array) -> tuple[Predict, str]:
     adjust = calibrator(kind, np.concatenate(outs[name]), np.concatenate(labels))
     wanted = LEARNERS if name == "blend" else {name: LEARNERS[name]}
     final = {key: learn(matrix, label, numbers) for key, learn in wanted.items()}
-    return lambda rows: adjust(
-        blend({key: model(rows) for key, model in final.items()})[name]
-    ), f"{name}+{kind}"
+    return lambda rows: adjust(blend({key: model(rows) for key, model in final.items()})[name]), f"{name}+{kind}"
 
 
-def _choose(
-    outs: dict[str, list[Array]], labels: list[Array], bases: list[float], *, periods: int
-) -> tuple[str, str]:
+def _choose(outs: dict[str, list[Array]], labels: list[Array], bases: list[float], *, periods: int) -> tuple[str, str]:
     """The learner with the lowest Brier score and its calibrator, every fold calibrated on the others.
 
     The blend stays unless another learner is better by MARGIN; nothing that loses to the base rate is chosen.
@@ -115,9 +111,7 @@ def _choose(
     is taken, for the sake of the probabilities that people read.
     """
     outcome = np.concatenate(labels)
-    flat = sum(float(((base - part) ** 2).sum()) for base, part in zip(bases, labels, strict=True)) / len(
-        outcome
-    )
+    flat = sum(float(((base - part) ** 2).sum()) for base, part in zip(bases, labels, strict=True)) / len(outcome)
     kinds = [kind for kind in learners.CALIBRATORS if kind != "isotonic" or len(outcome) >= ISOTONIC_NEEDS]
     crossed = {(name, kind): _crossed(outs[name], labels, kind) for name in outs for kind in kinds}
     brier = {pair: float(((np.concatenate(parts) - outcome) ** 2).mean()) for pair, parts in crossed.items()}
@@ -127,9 +121,7 @@ def _choose(
         return BASE, "none"
     if periods:
         kinds = kinds if periods > 2 else ["none"]
-        plain = [
-            ((part - label) ** 2).mean() for part, label in zip(crossed[winner, "none"], labels, strict=True)
-        ]
+        plain = [((part - label) ** 2).mean() for part, label in zip(crossed[winner, "none"], labels, strict=True)]
         kinds = [kind for kind in kinds if kind == "none" or _always(crossed[winner, kind], labels, plain)]
         return winner, min(kinds, key=lambda kind: brier[winner, kind])
     close = [kind for kind in kinds if brier[winner, kind] <= best[winner] + CLOSE]

@@ -63,9 +63,7 @@ def logistic(matrix: Array, label: Array, numbers: int) -> Predict:
         )
         parts.append(("line", line, every))
     if shape.curved:
-        quantiles = QuantileTransformer(
-            n_quantiles=min(200, len(matrix)), subsample=50_000, random_state=SEED
-        )
+        quantiles = QuantileTransformer(n_quantiles=min(200, len(matrix)), subsample=50_000, random_state=SEED)
         curve = SplineTransformer(n_knots=5, degree=3, knots="uniform", extrapolation="constant")
         parts.append(
             (
@@ -139,6 +137,4 @@ def calibrator(kind: str, forecast: Array, label: Array) -> Predict:
     if kind == "sigmoid":
         return sigmoid
     steps = IsotonicRegression(y_min=0.001, y_max=0.999, out_of_bounds="clip").fit(forecast, label)
-    return lambda values: np.asarray(
-        ISOTONIC_SHARE * steps.predict(values) + (1 - ISOTONIC_SHARE) * sigmoid(values)
-    )
+    return lambda values: np.asarray(ISOTONIC_SHARE * steps.predict(values) + (1 - ISOTONIC_SHARE) * sigmoid(values))

@@ -203,9 +203,7 @@ def _fit(cases: Snapshots, verdict: str, forecast: Forecast | None) -> LogisticM
     return adjusted if abs(adjusted.slope - 1) > 0.15 or abs(adjusted.shift) > 0.15 else fitted
 
 
-def _store(
-    instance: Instance, version: str, fitted: LogisticModel | SegmentModel, document: dict[str, Any]
-) -> None:
+def _store(instance: Instance, version: str, fitted: LogisticModel | SegmentModel, document: dict[str, Any]) -> None:
     instance.models.mkdir(parents=True, exist_ok=True)
     path = instance.models / f"{version}.json"
     temporary = path.with_suffix(".tmp")
@@ -220,9 +218,7 @@ def _store(
         "path": path.name,
     }
     with instance.store.begin() as connection:
-        connection.execute(
-            update(model_versions).where(model_versions.c.model == MODEL).values(is_current=False)
-        )
+        connection.execute(update(model_versions).where(model_versions.c.model == MODEL).values(is_current=False))
         instance.store.upsert(connection, model_versions, row, ["model", "version"])
 
 

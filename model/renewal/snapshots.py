@@ -7,7 +7,7 @@ the same customer and kind starts around its end. Only contracts whose grace is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 GRACE_DAYS = 60
+WARM_UP_DAYS = 180
 HORIZONS = (180, 90, 30)
 FEATURES = (
     "days_left",
@@ -91,7 +92,13 @@ class Snapshots:
 
 
 def history(con: duckdb.DuckDBPyConnection, today: date) -> Snapshots:
-    """Every decided recurring contract at each horizon that lies within its own term."""
+    """Every decided recurring contract at each horizon that lies within its own term.
+
+    As-of dates before WARM_UP_DAYS of orders were on record are left out: the contracts of customers lost before
+    the records begin are not in them, so that those that are there look as if everybody had renewed.
+    """
+    first = con.execute("select min(order_on) from core.fct_order where excluded_reason is null").fetchone()
+    start = first[0] + timedelta(days=WARM_UP_DAYS) if first and first[0] else date(1970, 1, 1)
     horizons = ", ".join(f"({days})" for days in HORIZONS)
     con.execute(
         f"create or replace temp table renewal_case as "
@@ -99,8 +106,9 @@ def history(con: duckdb.DuckDBPyConnection, today: date) -> Snapshots:
         f"select record_key, customer_key, segment, renewed, cast(end_on - days_left as date) as as_of, end_on, "
         f"cast(days_left as double) as days_left "
         f"from outcome cross join (values {horizons}) as horizon(days_left) "
-        f"where end_on + {GRACE_DAYS} < $today and end_on - days_left > start_on",
-        {"today": today},
+        f"where end_on + {GRACE_DAYS} < $today and end_on - days_left > start_on "
+        f"and end_on - days_left >= $start",
+        {"today": today, "start": start},
     )
     return _read(con)
 

@@ -19,9 +19,7 @@ def rolling_origins(days: Array, folds: int, first: float = 0.5) -> list[Split]:
     `first` is the share of rows before the first origin. A day is never divided between train and test.
     """
     order = np.sort(days)
-    cuts = [
-        order[min(len(order) - 1, int(len(order) * share))] for share in np.linspace(first, 1, folds + 1)[:-1]
-    ]
+    cuts = [order[min(len(order) - 1, int(len(order) * share))] for share in np.linspace(first, 1, folds + 1)[:-1]]
     starts = [cut for cut in dict.fromkeys(int(cut) for cut in cuts) if (days < cut).any()]
     if not starts:
         later = np.unique(days)[1:]

@@ -87,9 +87,7 @@ def read(path: Path) -> pl.DataFrame:
     try:
         return pl.read_csv(content.encode(), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise FatalError(
-            f"{path} is not a table that can be read: {error}", valid="CSV, Excel or Parquet"
-        ) from error
+        raise FatalError(f"{path} is not a table that can be read: {error}", valid="CSV, Excel or Parquet") from error
 
 
 def prepare(frame: pl.DataFrame, label: str, id_column: str | None, date_column: str | None) -> Table:
@@ -145,9 +143,7 @@ def _label(column: pl.Series) -> pl.Series:
     values = sorted(texts.drop_nulls().unique().to_list())
     if len(values) != 2:
         shown = ", ".join(values[:6]) + ("…" if len(values) > 6 else "")
-        raise FatalError(
-            f"label {column.name!r} has {len(values)} values ({shown})", valid="exactly two, as yes/no"
-        )
+        raise FatalError(f"label {column.name!r} has {len(values)} values ({shown})", valid="exactly two, as yes/no")
     known = [value for value in values if value in POSITIVE]
     positive = known[0] if len(known) == 1 else next((v for v in values if v not in NEGATIVE), values[1])
     found: pl.Series = texts.eq(positive)
@@ -158,9 +154,7 @@ def _days(column: pl.Series) -> pl.Series:
     if column.dtype.is_temporal():
         return column.cast(pl.Date).cast(pl.Int64)
     texts = _text(column).str.replace_all("[/.年月]", "-").str.replace_all("[日T].*$", "")
-    texts = texts.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}").str.extract(
-        r"^(\d{4}-\d{1,2}-\d{1,2})"
-    )
+    texts = texts.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}").str.extract(r"^(\d{4}-\d{1,2}-\d{1,2})")
     return texts.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int64)
 
 
@@ -196,9 +190,7 @@ def _elapsed(column: pl.Series, days: pl.Series | None) -> pl.Series | None:
     filled = column.len() - _text(column).null_count()
     if not filled or stamps.len() - stamps.null_count() < PARSES * filled:
         return None
-    end = (
-        days if days is not None else pl.Series([stamps.max()]).extend_constant(stamps.max(), len(stamps) - 1)
-    )
+    end = days if days is not None else pl.Series([stamps.max()]).extend_constant(stamps.max(), len(stamps) - 1)
     return (end - stamps).cast(pl.Float64).rename(column.name)
 
 
@@ -213,9 +205,7 @@ def _take_number(name: str, numbers: pl.Series, y: Array, into: _Columns) -> Non
         return
     values = numbers.to_numpy().astype(float)
     missing = np.isnan(values)
-    worth = max(
-        ranking_quality(y, np.where(missing, np.nanmedian(values), values)), ranking_quality(y, missing * 1.0)
-    )
+    worth = max(ranking_quality(y, np.where(missing, np.nanmedian(values), values)), ranking_quality(y, missing * 1.0))
     if _gives_away(worth, y):
         into.notes.append(f"{name}: gives the label away, dropped")
         return
@@ -236,9 +226,7 @@ def _take_category(name: str, texts: pl.Series, y: Array, into: _Columns) -> Non
         into.notes.append(f"{name}: constant, dropped")
         return
     if counts.height > max(50, 0.2 * texts.len()):
-        into.notes.append(
-            f"{name}: {counts.height} different values, taken for an identifier or free text, dropped"
-        )
+        into.notes.append(f"{name}: {counts.height} different values, taken for an identifier or free text, dropped")
         return
     levels = {value: rank for rank, value in enumerate(counts.get_column(name).head(LEVELS).to_list())}
     codes = np.array([-1 if value is None else levels.get(value, LEVELS) for value in texts.to_list()])

@@ -161,7 +161,8 @@ def _item_rows(
     items = open_items_sql(known=known is not None, where=_where(customer_key), basis=basis)
     return db.rows(
         f"""select {key} as key, {label} as label, item.currency, item.days_past_due as days, item.is_term_open,
-                   item.is_retention, item.kind = 'provisional' as is_provisional, item.is_header_filled, item.open_amount < 0 as is_credit,
+                   item.is_retention, item.kind = 'provisional' as is_provisional, item.is_header_filled,
+                   item.open_amount < 0 as is_credit,
                    sum(item.open_amount) as amount, count(*) as items
             from ({items}) as item
             join core.dim_customer as customer on customer.customer_key = item.customer_key

@@ -8,9 +8,14 @@ from model import alerts as engine
 from model.policy import Viewer
 from model.serve.connection import Served
 
+TELLS = {"credit_over_limit": "credit"}
+
 
 def alerts(viewer: Viewer, db: Served, state: str | None = None) -> list[dict[str, Any]]:
-    """Open alerts (or those in `state`), most severe first, with customer and owner names."""
+    """Open alerts (or those in `state`), most severe first, with customer and owner names.
+
+    An alert that exists because of a masked value is not shown: it would tell the value's size.
+    """
     rows = engine.listing(db.instance.store, states={state} if state else None)
     rule, values = viewer.rows("customer")
     visible = {
@@ -22,5 +27,5 @@ def alerts(viewer: Viewer, db: Served, state: str | None = None) -> list[dict[st
     return [
         {**row, "customer": visible[row["customer_key"]]["name"], "owner": visible[row["customer_key"]]["owner_name"]}
         for row in rows
-        if row.get("customer_key") in visible
+        if row.get("customer_key") in visible and TELLS.get(row["rule"]) not in viewer.masks
     ]

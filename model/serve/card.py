@@ -201,7 +201,11 @@ def credit(viewer: Viewer, db: Served, header: dict[str, Any], owed: dict[str, A
         name: viewer.hide("credit", value)
         for name, value in (("limit", limit), ("exposure", exposure), ("percent", percent))
     }
-    return {**hidden, "currency": currency, "is_over": percent is not None and percent > 100}
+    return {
+        **hidden,
+        "currency": currency,
+        "is_over": None if "credit" in viewer.masks else percent is not None and percent > 100,
+    }
 
 
 def health(header: dict[str, Any], overdue: list[dict[str, Any]], figures: dict[str, Any]) -> dict[str, Any]:

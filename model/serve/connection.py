@@ -18,6 +18,17 @@ _open: dict[tuple[str, str], Served] = {}
 _lock = threading.Lock()
 
 
+class _Cache(dict[tuple[Any, ...], Any]):
+    """Answers of one version, the oldest dropped beyond a limit."""
+
+    limit = 5000
+
+    def __setitem__(self, key: tuple[Any, ...], value: Any) -> None:
+        super().__setitem__(key, value)
+        while len(self) > self.limit:
+            self.pop(next(iter(self)), None)
+
+
 class Served:
     """One published version with the instance it belongs to. `query_count` counts queries, for tests and benchmarks."""
 
@@ -25,7 +36,7 @@ class Served:
         self.instance, self.published = instance, published
         self.version = published.version
         self.query_count = 0
-        self.cache: dict[tuple[Any, ...], Any] = {}
+        self.cache: dict[tuple[Any, ...], Any] = _Cache()
         self._connection = duckdb.connect(str(published.path), read_only=True)
         self._connection.execute("set timezone = 'UTC'")
         self._local = threading.local()

@@ -12,7 +12,7 @@ from model.serve.connection import Served
 from model.serve.find import resolve
 from model.serve.freshness import freshness
 from model.serve.receivable import receivables
-from model.serve.timeline import timeline
+from model.serve.timeline import end_of, timeline
 
 _HEADER = """
 select customer.*,
@@ -105,7 +105,7 @@ def _read(viewer: Viewer, db: Served, key: str, day: date, known_at: date | date
         "header": header,
         "lists": {name: rows or [] for name, rows in lists.items()},
         "receivables": receivables(viewer, db, key, day, known_at),
-        "timeline": timeline(viewer, db, key, visible=True),
+        "timeline": timeline(viewer, db, key, before=end_of(db, day), visible=True),
     }
 
 

@@ -138,7 +138,8 @@ def _pipeline(viewer: Viewer, db: Served) -> list[dict[str, Any]]:
     rule, parameters = _rule(viewer)
     return db.rows(
         f"""select o.stage, o.currency, count(*) as count, sum(o.amount) as amount,
-                   cast(sum(o.amount * cast(coalesce(o.probability_percent, 0) as decimal(9, 4)) * 0.01) as decimal(18, 2)) as weighted_amount
+                   cast(sum(o.amount * cast(coalesce(o.probability_percent, 0) as decimal(9, 4)) * 0.01)
+                        as decimal(18, 2)) as weighted_amount
             from core.fct_opportunity as o
             join core.dim_customer as customer on customer.customer_key = o.customer_key
             where not coalesce(o.is_closed, false) and {rule}

@@ -102,7 +102,11 @@ def _cei(
             continue
         opening, closing = (_balance(viewer, db, currency, day - timedelta(days=1)) for day in (start, following))
         got, could = collection(
-            opening[0], sales.get(start, ZERO), closing[0], closing[1], _write_offs(db, currency, start, following)
+            opening[0],
+            sales.get(start, ZERO),
+            closing[0],
+            closing[1],
+            _write_offs(viewer, db, currency, start, following),
         )
         collected, collectable = collected + got, collectable + could
     return None if collectable <= 0 else (collected / collectable * 100).quantize(CENT)
@@ -114,11 +118,14 @@ def _balance(viewer: Viewer, db: Served, currency: str, day: date) -> tuple[Deci
     return ZERO, ZERO
 
 
-def _write_offs(db: Served, currency: str, start: date, following: date) -> Decimal:
+def _write_offs(viewer: Viewer, db: Served, currency: str, start: date, following: date) -> Decimal:
+    rule, parameters = _rule(viewer)
     row = db.rows(
-        """select coalesce(sum(amount), 0) as amount from core.fct_allocation
-           where kind = 'write_off' and known_to is null and excluded_reason is null and currency = ?
-             and effective_on >= ? and effective_on < ? and reversed_on is null""",
-        [currency, start, following],
+        f"""select coalesce(sum(a.amount), 0) as amount from core.fct_allocation as a
+            join core.dim_customer as customer on customer.customer_key = a.customer_key
+            where a.kind = 'write_off' and a.known_to is null and a.excluded_reason is null and a.currency = $currency
+              and a.effective_on >= $start and a.effective_on < $following
+              and (a.reversed_on is null or a.reversed_on >= $following) and {rule}""",
+        {"currency": currency, "start": start, "following": following, **parameters},
     )[0]
     return Decimal(row["amount"])

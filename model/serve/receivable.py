@@ -13,6 +13,8 @@ from model.serve import money
 from model.serve.connection import Served
 
 ZERO = Decimal(0)
+_ELSEWHERE = """a.customer_key <> $key
+    and coalesce(a.receipt_key, a.credit_key) in (select record_key from kept)"""
 
 
 def receivables(viewer: Viewer, db: Served, key: str, day: date, known_at: date | datetime | None) -> dict[str, Any]:
@@ -105,6 +107,10 @@ def _order(item: dict[str, Any]) -> tuple[bool, date, str]:
 
 
 def _cash(db: Served, key: str, day: date, known: datetime | None) -> list[dict[str, Any]]:
+    """Receipts and credit notes of the customer less what is allocated of them, also to other customers' invoices.
+
+    Allocations stand under the invoice's customer, so only documents with something left look through the others.
+    """
     has = known is not None
     parameters = {"as_of": day, "key": key} | ({} if known is None else {"known": known})
     return db.rows(
@@ -120,9 +126,18 @@ def _cash(db: Served, key: str, day: date, known: datetime | None) -> list[dict[
             used as (
                 select coalesce(receipt_key, credit_key) as document_key, sum(amount) as amount
                 from ({allocations_sql(known=has, where="a.customer_key = $key")}) group by all
+            ),
+            kept as materialized (
+                select document.*, document.amount - coalesce(used.amount, 0) as left_amount
+                from document left join used on used.document_key = document.record_key
+                where document.amount <> coalesce(used.amount, 0)
+            ),
+            elsewhere as (
+                select coalesce(receipt_key, credit_key) as document_key, sum(amount) as amount
+                from ({allocations_sql(known=has, where=_ELSEWHERE)}) group by all
             )
-            select document.currency, document.what, sum(document.amount - coalesce(used.amount, 0)) as amount
-            from document left join used on used.document_key = document.record_key
+            select kept.currency, kept.what, sum(kept.left_amount - coalesce(elsewhere.amount, 0)) as amount
+            from kept left join elsewhere on elsewhere.document_key = kept.record_key
             group by all""",
         parameters,
     )

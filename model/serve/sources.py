@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from model.policy import Viewer
+from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
 from model.serve.freshness import source_states
 from ops.tables import quarantine as quarantine_table
@@ -75,7 +75,10 @@ def sources(viewer: Viewer, db: Served, limit: int = 50) -> dict[str, Any]:
 
 
 def quarantine(viewer: Viewer, db: Served, limit: int = 1000) -> list[dict[str, Any]]:
-    """Records set aside and still open, newest first; values of masked kinds are hidden."""
+    """Records set aside and still open, newest first; values of masked kinds are hidden.
+
+    A rejected record has no customer yet, so a viewer of own or team rows sees that it exists and not what it says.
+    """
     statement = (
         select(quarantine_table)
         .where(quarantine_table.c.status == "open")
@@ -93,4 +96,6 @@ def quarantine(viewer: Viewer, db: Served, limit: int = 1000) -> list[dict[str, 
     for row in rows:
         if row["field"] in hidden:
             row["value"] = viewer.hide(hidden[row["field"]], row["value"])
+        if viewer.scope != "all" and row["value"] is not None:
+            row["value"] = HIDDEN
     return rows

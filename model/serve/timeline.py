@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from model.policy import Viewer
 from model.serve.connection import Served
@@ -12,6 +13,11 @@ from ops.errors import FatalError
 from ops.texts import text
 
 KINDS = ("comm", "money", "service", "project", "sale")
+
+
+def end_of(db: Served, day: date) -> datetime:
+    """The instant at which `day` ends in the company's zone."""
+    return datetime.combine(day + timedelta(days=1), time(0), ZoneInfo(db.instance.config.zone))
 
 
 def timeline(
@@ -33,7 +39,7 @@ def timeline(
         raise FatalError(f"there is no kind of event {kind!r}", valid=", ".join(KINDS))
     if not visible:
         key = resolve(viewer, db, key)
-    end = before or datetime.combine(db.today(), datetime.min.time()).astimezone() + timedelta(days=1)
+    end = before or end_of(db, db.today())
     rows = db.rows(
         """select happened_at, kind, title, detail, amount, currency, source, person, record_key
            from marts.mart_timeline

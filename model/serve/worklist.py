@@ -24,11 +24,7 @@ def worklist(viewer: Viewer, db: Served, as_of: date | None = None, owner: str |
     overdue, so nobody is chased before it is allocated.
     """
     day = as_of or db.today()
-    cash = {
-        (row["customer_key"], row["currency"]): row["unallocated"]
-        for row in aging(viewer, db, day)["rows"]
-        if row["unallocated"]
-    }
+    owed = {(row["customer_key"], row["currency"]): row for row in aging(viewer, db, day)["rows"]}
     items = _overdue(viewer, db, day)
     states = work.state_of(db, (item["record_key"] for item in items))
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -36,7 +32,7 @@ def worklist(viewer: Viewer, db: Served, as_of: date | None = None, owner: str |
         if owner is None or (item["owner_key"] or "unowned") == owner:
             grouped[item["customer_key"], item["currency"]].append(item)
     rates = money.rates(db, day)
-    lines = [_line(key, rows, states, cash.get(key, ZERO), rates, day) for key, rows in grouped.items()]
+    lines = [_line(key, rows, states, owed[key], rates, day) for key, rows in grouped.items()]
     finance = _finance_contacts(viewer, db, [line["customer_key"] for line in lines])
     for line in lines:
         line["finance_contact"] = finance.get(line["customer_key"])
@@ -67,7 +63,7 @@ def _overdue(viewer: Viewer, db: Served, day: date) -> list[dict[str, Any]]:
 
 
 def _line(
-    key: tuple[str, str], rows: list[dict[str, Any]], states: dict[str, dict[str, Any]], cash: Decimal,
+    key: tuple[str, str], rows: list[dict[str, Any]], states: dict[str, dict[str, Any]], owed: dict[str, Any],
     rates: dict[str, Decimal], day: date,
 ) -> dict[str, Any]:  # fmt: skip
     statuses = [work.status_of(row, states.get(row["record_key"], {}), day) for row in rows]
@@ -76,6 +72,7 @@ def _line(
     pairs = zip(rows, statuses, strict=True)
     active = sum((row["open_amount"] for row, status in pairs if status not in {"dispute", "promise", "snoozed"}), ZERO)
     promised = [state["promise"] for row in rows if "promise" in (state := states.get(row["record_key"], {}))]
+    cash = owed["unallocated"]
     covered = cash >= overdue > 0
     weight = float(active * rates.get(key[1], Decimal(1))) * (1 + min(oldest, 365) / 90)
     return {
@@ -84,7 +81,7 @@ def _line(
         "owner": rows[0]["owner_name"],
         "owner_key": rows[0]["owner_key"],
         "currency": key[1],
-        "open_amount": overdue,
+        "open_amount": owed["open"],
         "overdue_amount": overdue,
         "oldest_days": oldest,
         "items": len(rows),

@@ -140,9 +140,7 @@ def test_acknowledging_stops_escalation_and_silence_brings_it(
 def test_a_snooze_ends(instance: Instance, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     build.item("A1", "2026-11-01", 1000)
     evaluate(instance, build)
-    _write(
-        instance, notes, anchor="erp:A1#1", kind="snooze", until="2026-11-25", made_by="li", made_at=stamp()
-    )
+    _write(instance, notes, anchor="erp:A1#1", kind="snooze", until="2026-11-25", made_by="li", made_at=stamp())
     evaluate(instance, build)
     assert _overdue(instance)[0]["state"] == "snoozed"
     monkeypatch.setenv("C360_NOW", "2026-11-25T02:00:00Z")

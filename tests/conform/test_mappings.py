@@ -172,8 +172,8 @@ def test_zendesk_ticket_reads_custom_fields_and_sla(staged: Any) -> None:
         },
     }
     sql = (
-        "SELECT number, channel, product_code, response_sla, resolution_sla, resolution_due_at, satisfaction, closed_at "
-        "FROM staging.ticket"
+        "SELECT number, channel, product_code, response_sla, resolution_sla, resolution_due_at, satisfaction, "
+        "closed_at FROM staging.ticket"
     )
     due = datetime(2026, 7, 31, 8, 2, 11, tzinfo=UTC)
     assert staged("zendesk", "tickets", [("35436", ticket)], sql) == [

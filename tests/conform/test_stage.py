@@ -26,7 +26,7 @@ def test_values_arrive_typed_and_bad_records_are_set_aside(landing: Any) -> None
     assert landing.quarantine() == [
         ("3", "customer", "document", "<html>", "not a JSON document", "open"),
         ("2", "customer", "name", None, "required and empty", "open"),
-        ("4", "customer", "credit_limit_amount", "abc", "not a money", "open"),
+        ("4", "customer", "credit_limit_amount", "abc", "not an amount", "open"),
     ]
 
 

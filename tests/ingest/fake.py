@@ -41,9 +41,7 @@ class FakeSource:
 
 def reply(status: int, body: Any = "", **headers: str) -> Reply:
     """A raw answer; header names with _ for -."""
-    content = (
-        body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-    )
+    content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
     return status, {key.replace("_", "-"): value for key, value in headers.items()}, content
 
 
@@ -127,9 +125,7 @@ def make_instance(
     """An instance with one source `src` whose connector (in config/sources) has `streams`."""
     (home / "config" / "sources").mkdir(parents=True, exist_ok=True)
     add_connector(home, name, streams, head=head, hooks=hooks)
-    config = InstanceConfig(
-        source=[SourceConfig(name="src", connector=name, role="crm", settings={"base_url": url})]
-    )
+    config = InstanceConfig(source=[SourceConfig(name="src", connector=name, role="crm", settings={"base_url": url})])
     return Instance.create(home, config)
 
 

@@ -14,9 +14,7 @@ from ops.instance import SourceConfig
 
 SPECS = {name: SourceSpec.load(name) for name in discover()}
 STREAMS = [
-    pytest.param(spec, stream, id=f"{name}/{stream.name}")
-    for name, spec in SPECS.items()
-    for stream in spec.streams
+    pytest.param(spec, stream, id=f"{name}/{stream.name}") for name, spec in SPECS.items() for stream in spec.streams
 ]
 
 
@@ -82,9 +80,7 @@ def test_stream_asserts_something(spec: SourceSpec, stream: StreamSpec) -> None:
 @pytest.mark.parametrize(("spec", "stream"), STREAMS)
 def test_stream_that_pages_over_a_window_can_see_its_parts(spec: SourceSpec, stream: StreamSpec) -> None:
     asked: Any = [stream.path, stream.params, stream.body, stream.page.tie, stream.incremental.filter]
-    used = {f"{root}.{path}" for root, path in placeholders(asked)} | {
-        root for root, _ in placeholders(asked)
-    }
+    used = {f"{root}.{path}" for root, path in placeholders(asked)} | {root for root, _ in placeholders(asked)}
     by_hook = spec.connector.kind == "files" or bool(stream.hook.get("pages"))
     if by_hook:
         return

@@ -178,7 +178,4 @@ def test_digits_survive(tmp_path: Path) -> None:
         sync(instance, "src")
     (frame,) = landing.read(instance.landing, "src", "things")
     assert frame["id"][0] == "1234567890123456789012"
-    assert (
-        frame["document"][0]
-        == '{"id":1234567890123456789012,"amount":13560.0000000000,"big":1234567890123456.78}'
-    )
+    assert frame["document"][0] == '{"id":1234567890123456789012,"amount":13560.0000000000,"big":1234567890123456.78}'

@@ -178,9 +178,7 @@ class RotatingServer:
 
 
 @pytest.mark.parametrize("kind", ["file", "env"])
-def test_token_expiry_in_mid_run_and_rotation(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_token_expiry_in_mid_run_and_rotation(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(RotatingServer()) as fake:
         instance = make_instance(tmp_path, fake.url, STREAM, head=REFRESH)
         secrets.write("rt", "r0", instance.secrets)
@@ -212,9 +210,7 @@ def test_one_bad_source_never_stops_the_others(tmp_path: Path) -> None:
     with serving(page) as fake:
         instance = make_instance(tmp_path, fake.url, STREAM)
         add_connector(tmp_path, "broken", '[[stream]]\nname = "x"\nid = "id"\npaeg = 1\n')
-        add_connector(
-            tmp_path, "crash", STREAM, hooks="def records(call, payload):\n    return payload['nope']\n"
-        )
+        add_connector(tmp_path, "crash", STREAM, hooks="def records(call, payload):\n    return payload['nope']\n")
         url = {"base_url": fake.url}
         instance.config.sources += [
             SourceConfig(name="bad-spec", connector="broken", role="erp", settings=url),
@@ -257,9 +253,7 @@ def test_demo_instance_speaks_to_loopback_only(tmp_path: Path) -> None:
 
 def test_bytes_in_gbk(tmp_path: Path) -> None:
     body = '{"items": [{"id": 1, "name": "云岚（上海）科技"}]}'.encode("gb18030")
-    with serving(
-        lambda seen: reply(200, body) if not int(seen.query.get("after", 0)) else {"items": []}
-    ) as fake:
+    with serving(lambda seen: reply(200, body) if not int(seen.query.get("after", 0)) else {"items": []}) as fake:
         instance = make_instance(tmp_path, fake.url, STREAM)
         sync(instance, "src")
     assert documents(instance, "things")["1"]["name"] == "云岚（上海）科技"

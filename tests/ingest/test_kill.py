@@ -105,9 +105,9 @@ def test_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     assert all(result.error is None for result in final + last), f"seed {seed}: {final}"
     assert survived < kills, "every collection ended before it could be killed"
     found = documents(instance, "things")
-    assert {int(key): row["v"] for key, row in found.items()} == {
-        key: row["v"] for key, row in shop.rows.items()
-    }, f"seed {seed}"
+    assert {int(key): row["v"] for key, row in found.items()} == {key: row["v"] for key, row in shop.rows.items()}, (
+        f"seed {seed}"
+    )
     lines = documents(instance, "lines")
     expected = {f"{key}-{n}": row["v"] for key, row in shop.rows.items() for n in (1, 2)}
     assert {key: row["v"] for key, row in lines.items()} == expected, f"seed {seed}"

@@ -66,9 +66,7 @@ def test_rows_edited_between_pages_are_neither_lost_nor_doubled(tmp_path: Path) 
     assert result.error is None
     found = documents(instance, "things")
     assert sorted(map(int, found)) == sorted(table.rows)
-    assert {int(key): row["v"] for key, row in found.items()} == {
-        key: row["v"] for key, row in table.rows.items()
-    }
+    assert {int(key): row["v"] for key, row in found.items()} == {key: row["v"] for key, row in table.rows.items()}
 
 
 def test_an_unguarded_offset_reader_would_lose_rows(tmp_path: Path) -> None:
@@ -118,9 +116,7 @@ def test_nothing_new_lands_nothing_and_makes_no_run(tmp_path: Path) -> None:
     assert len(landing.runs(instance.landing, "src", "things")) == 1
 
 
-def test_a_clock_that_stands_still_makes_distinct_ordered_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_stands_still_makes_distinct_ordered_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C360_NOW", stamp(5000))
     table = Table(rows(5))
     with serving(table) as fake:
@@ -148,15 +144,11 @@ def by_time(table: list[dict[str, Any]], seen: Seen) -> Any:
     ordered = sorted(table, key=lambda row: (row["updated"], row["id"]))
     if "equal" in seen.query:
         ordered = [
-            row
-            for row in ordered
-            if row["updated"] == seen.query["equal"] and row["id"] > int(seen.query["above"])
+            row for row in ordered if row["updated"] == seen.query["equal"] and row["id"] > int(seen.query["above"])
         ]
     else:
         after, op = seen.query.get("after", ""), seen.query["op"]
-        ordered = [
-            row for row in ordered if row["updated"] > after or (op == ">=" and row["updated"] == after)
-        ]
+        ordered = [row for row in ordered if row["updated"] > after or (op == ">=" and row["updated"] == after)]
     return {"items": ordered[:10]}
 
 
@@ -313,11 +305,7 @@ def test_an_open_item_that_closes_without_a_stamp_is_read_once_more(tmp_path: Pa
             "since": lambda row: row["updated"] >= value,
             "ids": lambda row: str(row["id"]) in value.split(","),
         }[kind]
-        return {
-            "items": [row for row in table.values() if found(row) and row["id"] > int(seen.query["after"])][
-                :10
-            ]
-        }
+        return {"items": [row for row in table.values() if found(row) and row["id"] > int(seen.query["after"])][:10]}
 
     with serving(handle) as fake:
         instance = make_instance(tmp_path, fake.url, OPEN)

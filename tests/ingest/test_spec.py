@@ -38,9 +38,7 @@ def parse(**changes: Any) -> SourceSpec:
 def test_every_problem_at_once_with_the_valid_keys() -> None:
     with pytest.raises(SpecError) as caught:
         parse(
-            stream=[
-                {"name": "a", "id": "id", "paeg": {}, "page": {"type": "keyset", "limitt": 2}, "rate": "fast"}
-            ],
+            stream=[{"name": "a", "id": "id", "paeg": {}, "page": {"type": "keyset", "limitt": 2}, "rate": "fast"}],
             htpp={},
         )
     text = str(caught.value)
@@ -73,9 +71,7 @@ def test_unknown_connector_lists_the_known() -> None:
 
 
 def test_settings_every_problem_at_once(tmp_path: Path) -> None:
-    source = SourceConfig(
-        name="s", connector="acme", role="erp", settings={"ulr": "x", "size": "5", "mode": "c"}
-    )
+    source = SourceConfig(name="s", connector="acme", role="erp", settings={"ulr": "x", "size": "5", "mode": "c"})
     with pytest.raises(SpecError) as caught:
         resolve(parse(), source, tmp_path, Redactor())
     text = str(caught.value)
@@ -151,8 +147,6 @@ def _decimals(value: Any) -> Any:
     return {key: _decimals(item) for key, item in value.items()}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("10/s", (10, 1)), ("10/min", (10, 60)), ("1000/h", (1000, 3600))]
-)
+@pytest.mark.parametrize(("text", "expected"), [("10/s", (10, 1)), ("10/min", (10, 60)), ("1000/h", (1000, 3600))])
 def test_rates(text: str, expected: tuple[float, float]) -> None:
     assert parse_rate(text) == expected

@@ -40,8 +40,7 @@ def connect(home: Path, simulators: Simulators) -> Instance:
         for key in [key for key in settings if spec.settings[key].secret]:
             secrets.write(f"{name}-{key}", settings[key], instance.secrets)
             settings[key] = f"file:{name}-{key}"
-        if connector == "zendesk":
-            settings["exports_per_minute"] = 600
+        settings |= {"zendesk": {"exports_per_minute": 600}, "jira": {"versions": True}}.get(connector, {})
         instance.config.sources.append(
             SourceConfig(name=name, connector=connector, role=spec.connector.role, settings=settings)
         )
@@ -57,14 +56,10 @@ def test_everything_is_collected_and_a_second_run_lands_nothing(tmp_path: Path, 
         for record, count in expected[connector].items():
             if record not in landing.streams(instance.landing, name):
                 continue
-            landed = {
-                row_id for frame in landing.read(instance.landing, name, record) for row_id in frame["id"]
-            }
+            landed = {row_id for frame in landing.read(instance.landing, name, record) for row_id in frame["id"]}
             assert len(landed) >= count, f"{name}/{record}"
     assert {"Account", "Contract", "Opportunity"} <= set(landing.streams(instance.landing, "crm"))
-    assert {"AR_receivable", "AR_receivable.FEntityPlan", "AR_Match"} <= set(
-        landing.streams(instance.landing, "erp")
-    )
+    assert {"AR_receivable", "AR_receivable.FEntityPlan", "AR_Match"} <= set(landing.streams(instance.landing, "erp"))
     second = sync_all(instance)
     assert [(result.stream, result.error) for result in second if result.error] == []
     assert [(result.source, result.stream) for result in second if result.rows_landed] == []
@@ -74,9 +69,7 @@ def test_changes_and_deletes_are_found(tmp_path: Path, demo: Simulators) -> None
     instance = connect(tmp_path, demo)
     sync_all(instance)
     demo.advance(40)
-    time.sleep(
-        1.1
-    )  # the window ends before the current second: a change of this very second is the next run's
+    time.sleep(1.1)  # the window ends before the current second: a change of this very second is the next run's
     again = sync_all(instance)
     assert [result.error for result in again if result.error] == []
     changed = {result.stream for result in again if result.rows_landed}
@@ -123,9 +116,7 @@ def test_faults_pass(
 @pytest.mark.parametrize("source", ["crm", "erp", "service", "projects"])
 def test_wrong_credentials_are_named(tmp_path: Path, demo: Simulators, source: str) -> None:
     instance = connect(tmp_path, demo)
-    key = {"crm": "client_secret", "erp": "app_secret", "service": "api_token", "projects": "api_token"}[
-        source
-    ]
+    key = {"crm": "client_secret", "erp": "app_secret", "service": "api_token", "projects": "api_token"}[source]
     secrets.write(f"{source}-{key}", "wrong-secret", instance.secrets)
     results = sync(instance, source)
     assert {result.state for result in results} == {"failed"}

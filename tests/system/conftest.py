@@ -15,19 +15,19 @@ from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers are no part of the product's packages
 
-from realsystems import bottlecrm as bottlecrm_system  # noqa: E402
-from realsystems import redmine as redmine_system  # noqa: E402
-from realsystems import roundup as roundup_system  # noqa: E402
-from realsystems import tryton as tryton_system  # noqa: E402
-from realsystems.environments import NotRun  # noqa: E402
+from realsystems import bottlecrm as bottlecrm_system
+from realsystems import redmine as redmine_system
+from realsystems import roundup as roundup_system
+from realsystems import tryton as tryton_system
+from realsystems.environments import NotRun
 
-from ingest import landing  # noqa: E402
-from ingest.collect import RunResult, sync  # noqa: E402
-from model import serve  # noqa: E402
-from model.build import BuildResult, build  # noqa: E402
-from model.policy import Viewer  # noqa: E402
-from ops import tables  # noqa: E402
-from ops.instance import Instance, InstanceConfig  # noqa: E402
+from ingest import landing
+from ingest.collect import RunResult, sync
+from model import serve
+from model.build import BuildResult, build
+from model.policy import Viewer
+from ops import tables
+from ops.instance import Instance, InstanceConfig
 
 EVERYTHING = Viewer(user="auditor", name="Auditor", role="finance", scope="all", masks=frozenset())
 ROLES = {"tryton": "erp", "bottlecrm": "crm", "roundup": "tickets", "redmine": "projects"}
@@ -60,7 +60,9 @@ class Collected:
         result = build(self.instance)
         with self.instance.store.begin() as connection:
             aside = connection.execute(select(tables.quarantine)).mappings().all()
-        assert not aside, [dict(row) for row in aside]
+        assert not aside, [
+            (row["entity"], row["record_id"], row["field"], row["value"], row["reason"]) for row in aside
+        ]
         return result
 
     def customer(self, query: str) -> dict[str, Any]:

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.system
 def invoice(bottlecrm, account: str, contact: str, due: str, *lines: tuple[str, str]) -> str:
     """A sent invoice."""
     items = [{"name": "Pump", "description": "", "quantity": count, "unit_price": price} for count, price in lines]
-    who = {"account_id": account, "contact_id": contact, "client_name": "Lin Mei", "client_email": "lin@harbour.example"}
+    who = {
+        "account_id": account,
+        "contact_id": contact,
+        "client_name": "Lin Mei",
+        "client_email": "lin@harbour.example",
+    }
     when = {"issue_date": "2026-09-01", "due_date": due, "payment_terms": "NET_30"}
     made = bottlecrm.create("invoices", invoice_title="Pumps", currency="CNY", line_items=items, **who, **when)
     bottlecrm.send("POST", f"invoices/{made}/send")
@@ -118,6 +123,52 @@ def test_the_database_hides_everything_without_an_error(bottlecrm, crm) -> None:
     count = "select count(*) from accounts"
     assert int(bottlecrm.database.psql(count)) >= 2
     assert int(bottlecrm.database.psql(count, user="crm_app")) == 0
+
+
+STATUS = {"New": "new", "Assigned": "open", "Pending": "pending", "Closed": "closed"}
+
+
+def test_the_customer_screen_says_what_bottlecrm_says(bottlecrm, crm, instance_of) -> None:
+    collected = instance_of("bottlecrm", bottlecrm.settings, bottlecrm.token)
+    collected.sync()
+    collected.build()
+    name = "Harbour Pumps 港泵有限公司"
+    same_as_bottlecrm(bottlecrm, crm, collected.customer(name))
+
+    third = invoice(bottlecrm, crm["account"], crm["contact"], "2026-10-10", ("3", "33.33"))
+    fourth = invoice(bottlecrm, crm["account"], crm["contact"], "2026-10-11", ("1", "77.00"))
+    pay(bottlecrm, third, "9.99")
+    bottlecrm.send("POST", f"invoices/{fourth}/cancel")
+    bottlecrm.send("PATCH", f"cases/{crm['No signal']}", status="Pending")
+    gone = bottlecrm.create("cases", name="By mistake", priority="Low", status="New", account=crm["account"])
+    bottlecrm.send("DELETE", f"cases/{gone}")
+    collected.sync()
+    collected.build()
+    same_as_bottlecrm(bottlecrm, crm, collected.customer(name))
+
+
+def same_as_bottlecrm(bottlecrm, crm, shown: dict[str, Any]) -> None:
+    """The screen against the CRM's own amounts due, its aging report, its cases and deals."""
+    rows = [row for row in bottlecrm.get("invoices", limit=100)["results"] if row["account"] == crm["account"]]
+    due = {
+        row["invoice_number"]: Decimal(row["amount_due"]) for row in rows if row["status"] not in {"Draft", "Cancelled"}
+    }
+    owed = {number: amount for number, amount in due.items() if amount}
+    assert owed
+    items = [item for item in shown["receivables"]["items"] if item["open_amount"]]
+    assert {item["invoice_number"]: item["open_amount"] for item in items} == owed
+    assert shown["receivables"]["open"] == sum(owed.values())
+    report = bottlecrm.get("invoices/reports/aging")
+    assert shown["receivables"]["open"] == Decimal(report["total"]["amount"])
+    assert shown["receivables"]["overdue"] == Decimal(report["overdue"]["amount"])
+    cases = bottlecrm.get("cases", limit=100)["cases"]
+    assert {(row["number"], row["subject"], row["status"]) for row in shown["tickets"]} == {
+        (row["id"], row["name"], STATUS[row["status"]]) for row in cases
+    }
+    deals = bottlecrm.get("opportunities", limit=100)["opportunities"]
+    assert {(row["name"], row["amount"], row["is_won"]) for row in shown["opportunities"]} == {
+        (row["name"], Decimal(row["amount"]), row["stage_kind"] == "won") for row in deals
+    }
 
 
 def _accounts(bottlecrm) -> list[dict[str, Any]]:

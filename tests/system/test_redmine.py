@@ -92,6 +92,36 @@ def test_a_short_change_window_brings_the_change_only(redmine, projects, instanc
     assert "called the customer" in notes
 
 
+def test_the_customer_screen_says_what_redmine_says(redmine, projects, instance_of) -> None:
+    collected = instance_of("redmine", redmine.settings, redmine.key)
+    collected.sync()
+    collected.build()
+    same_as_redmine(redmine, collected.customer(COMPANY))
+
+    redmine.change(f"projects/{projects['spares']}", "project", name="Spare parts 2027")
+    redmine.change(f"issues/{projects['issues'][5]}", "issue", due_date="2026-11-25", subject="Call the fitter")
+    collected.sync()
+    collected.build()
+    shown = collected.customer(COMPANY)
+    same_as_redmine(redmine, shown)
+    retrofit = next(row for row in shown["projects"] if row["code"] == "retrofit")
+    assert retrofit["next_milestone"]["name"] == "Call the fitter"
+
+
+def same_as_redmine(redmine, shown: dict[str, Any]) -> None:
+    """The projects of the screen against Redmine's own list, their next dates against its open issues."""
+    own = [
+        row for row in every(redmine, "projects", status="1|5").values() if row["custom_fields"][0]["value"] == COMPANY
+    ]
+    assert {(row["code"], row["name"], row["status"]) for row in shown["projects"]} == {
+        (row["identifier"], row["name"], {1: "active", 5: "done"}[row["status"]]) for row in own
+    }
+    retrofit = next(row for row in shown["projects"] if row["code"] == "retrofit")
+    issues = [row for row in every(redmine, "issues").values() if row["project"]["name"] == retrofit["name"]]
+    dates = [row["due_date"] for row in issues if row["due_date"]]
+    assert str(retrofit["next_milestone"]["planned_on"]) == min(dates)
+
+
 def test_a_wrong_key_is_said(redmine, instance_of) -> None:
     from ingest.collect import sync
 

@@ -95,9 +95,31 @@ def test_a_wrong_password_is_said(roundup, instance_of) -> None:
     assert "password" in (result.remedy or "")
 
 
-def test_the_customer_screen_shows_the_tickets(roundup, tickets, instance_of) -> None:
+STATUS = {"unread": "new", "chatting": "open", "resolved": "closed"}
+
+
+def test_the_customer_screen_says_what_roundup_says(roundup, tickets, instance_of) -> None:
     collected = instance_of("roundup", roundup.settings, PASSWORD)
     collected.sync()
     collected.build()
     shown = collected.customer(COMPANY)
-    print(shown)
+    same_as_roundup(roundup, shown)
+    assert [(row["name"], row["email"]) for row in shown["contacts"]] == [("Mei Lin", "mei@northwind.example")]
+    first = tickets["customer"][0]
+    roundup.change("issue", first, status="resolved", title="Flow meter 0 repaired")
+    collected.sync()
+    collected.build()
+    shown = collected.customer(COMPANY)
+    same_as_roundup(roundup, shown)
+    assert "Flow meter 0 repaired" in {row["subject"] for row in shown["tickets"]}
+
+
+def same_as_roundup(roundup, shown) -> None:
+    """The tickets of the screen against the tracker's own list of what this customer's user opened."""
+    fields = {"@fields": "title,status", "@verbose": "2", "creator": "mei"}
+    issues = roundup.get("issue", **fields)["collection"]
+    assert issues
+    assert {(row["number"], row["subject"], row["status"]) for row in shown["tickets"]} == {
+        (row["id"], row["title"], STATUS[row["status"]["name"]]) for row in issues
+    }
+    assert shown["kpis"]["tickets"]["open"] == sum(row["status"]["name"] != "resolved" for row in issues)

@@ -59,7 +59,9 @@ def erp(tryton) -> dict[str, Any]:
 
 def asked(tryton, model: str, domain: list[Any] | None = None) -> set[str]:
     """The ids that Tryton itself lists, inactive ones included."""
-    rows = tryton.read(model, [*(domain or []), *([["active", "in", [True, False]]] if model == "party.party" else [])], ["id"])
+    rows = tryton.read(
+        model, [*(domain or []), *([["active", "in", [True, False]]] if model == "party.party" else [])], ["id"]
+    )
     return {str(row["id"]) for row in rows}
 
 
@@ -149,10 +151,43 @@ def test_a_wrong_password_is_said(tryton, instance_of) -> None:
     assert "wrong" not in (result.error or "")
 
 
-def test_the_customer_screen_shows_what_is_owed(tryton, erp, instance_of) -> None:
+def test_the_customer_screen_says_what_tryton_says(tryton, erp, instance_of) -> None:
     collected = instance_of("tryton", tryton.settings, PASSWORD)
     collected.sync()
     collected.build()
+    same_as_tryton(tryton, erp, collected.customer("C-100"))
+
+    _, third = sell(tryton, erp["party"], erp["address"], 8.0, date(2026, 10, 20))
+    pay(tryton, erp["party"], third, "3000.00", date(2026, 11, 2))
+    tryton.write("project.work", erp["project"], name="Retrofit of line 2")
+    collected.sync()
+    collected.build()
     shown = collected.customer("C-100")
-    print(shown)
-    print(tryton.read("party.party", [["id","=",erp["party"]]], ["receivable","receivable_today"]))
+    same_as_tryton(tryton, erp, shown)
+    assert Decimal("7000.00") in {item["open_amount"] for item in shown["receivables"]["items"]}
+
+
+def same_as_tryton(tryton, erp, shown: dict[str, Any]) -> None:
+    """The screen against Tryton's own balance of the party, its open move lines, orders and projects."""
+    party = [["party", "=", erp["party"]]]
+    balance = tryton.read("party.party", [["id", "=", erp["party"]]], ["receivable"])[0]["receivable"]
+    assert balance > 0
+    assert shown["receivables"]["open"] == balance
+    open_lines = [*party, ["account.type.receivable", "=", True], ["reconciliation", "=", None], ["debit", ">", 0]]
+    lines = tryton.read("account.move.line", open_lines, ["debit", "maturity_date"])
+    items = [item for item in shown["receivables"]["items"] if item["open_amount"] > 0]
+    assert sorted((row["maturity_date"], row["debit"]) for row in lines) == sorted(
+        (item["due_on"], item["open_amount"]) for item in items
+    )
+    late = sum(row["debit"] for row in lines if row["maturity_date"] < shown["as_of"])
+    assert shown["receivables"]["overdue"] == late
+    sales = tryton.read("sale.sale", party, ["number", "total_amount"])
+    assert {(row["number"], row["gross_amount"]) for row in shown["orders"]} == {
+        (row["number"], row["total_amount"]) for row in sales
+    }
+    works = tryton.read("project.work", [*party, ["type", "=", "project"]], ["name"])
+    assert {row["name"] for row in shown["projects"]} == {row["name"] for row in works}
+    deals = tryton.read("sale.opportunity", party, ["number", "amount"])
+    assert {(row["number"], row["amount"]) for row in shown["opportunities"]} == {
+        (row["number"], row["amount"]) for row in deals
+    }

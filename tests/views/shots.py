@@ -69,7 +69,13 @@ def shoot(url: str, folder: Path, code: str | None, only: str | None = None) -> 
                         page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
                         page.wait_for_timeout(1200)
                     path = folder / f"{name}-{stem}.png"
-                    page.screenshot(path=path, full_page=size == "phone")
+                    if size == "phone":
+                        # The page scrolls inside the host's main element: the picture shows all of it.
+                        tall = page.locator("[data-testid=stMainBlockContainer]").evaluate("node => node.scrollHeight")
+                        page.set_viewport_size({"width": width, "height": min(tall + 16, 3000)})
+                        page.wait_for_timeout(400)
+                    page.screenshot(path=path)
+                    page.set_viewport_size({"width": width, "height": height})
                     taken.append(path)
                 context.close()
     return taken

@@ -47,9 +47,7 @@ def page(browser: Browser, url: str, people: dict[str, str]) -> Iterator[Page]:
     assert errors == []
 
 
-def test_search_as_you_type_by_keyboard_opens_the_customer(
-    page: Page, url: str, debtor: dict[str, Any]
-) -> None:
+def test_search_as_you_type_by_keyboard_opens_the_customer(page: Page, url: str, debtor: dict[str, Any]) -> None:
     page.goto(f"{url}/overview")
     settle(page)
     page.keyboard.press("/")

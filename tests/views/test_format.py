@@ -55,9 +55,7 @@ def test_instants_are_short_when_recent_and_iso_when_old() -> None:
 
 
 def test_an_instant_is_shown_in_the_viewers_zone() -> None:
-    assert "2026-11-10 23:30" in Look("zh", "Europe/Berlin", NOW).when(
-        datetime(2026, 11, 10, 22, 30, tzinfo=UTC)
-    )
+    assert "2026-11-10 23:30" in Look("zh", "Europe/Berlin", NOW).when(datetime(2026, 11, 10, 22, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +65,8 @@ def test_durations_are_signed_with_a_real_minus(minutes: int, shown: str) -> Non
     assert ZH.duration(minutes) == shown
 
 
-def test_several_amounts_share_the_unit_of_the_largest() -> None:
+def test_several_amounts_share_a_unit_in_which_none_vanishes() -> None:
+    assert EN.common([Decimal(1797000), Decimal(118400)]) == (["1,797.0", "118.4"], "k")
     assert ZH.common([Decimal(568000), Decimal(5000)]) == (["56.8", "0.5"], " 万")
     assert EN.common([Decimal(12), Decimal("3.5")]) == (["12", "3.50"], "")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import fake_serve
 import pytest
+import sample
 
 from views.parts import head, tiles
 from views.parts.format import Look
@@ -49,8 +49,7 @@ def test_a_table_says_what_it_is_and_hides_rows_past_five() -> None:
 
 @pytest.mark.parametrize("name", PANELS)
 def test_every_panel_survives_an_attack_in_every_field(name: str) -> None:
-    viewer = fake_serve.PEOPLE["lin"]
-    found = poisoned(fake_serve.customer(viewer, None, "C000001"))
+    found = poisoned(sample.customer())
     drawn = PANELS[name](LOOK, found, {})
     assert "<script" not in drawn
     assert "<img" not in drawn
@@ -58,8 +57,7 @@ def test_every_panel_survives_an_attack_in_every_field(name: str) -> None:
 
 
 def test_head_and_tiles_survive_an_attack() -> None:
-    viewer = fake_serve.PEOPLE["lin"]
-    found = poisoned(fake_serve.customer(viewer, None, "C000001"))
+    found = poisoned(sample.customer())
     drawn = head.identity(LOOK, found) + str(head.since(LOOK, found)) + tiles.strip(LOOK, found)
     assert "<script" not in drawn
     assert "<img" not in drawn
@@ -74,18 +72,22 @@ def test_a_customer_without_anything_still_has_every_panel() -> None:
 
 
 def test_hidden_credit_is_a_lock_not_a_number() -> None:
-    found = fake_serve.customer(fake_serve.PEOPLE["zhou"], None, "C000001")
+    found = sample.customer(frozenset({"credit"}))
     strip = tiles.strip(LOOK, found)
     assert "🔒" in strip
     assert "117 %" not in strip
 
 
-def test_a_breached_ticket_comes_before_asking_for_money() -> None:
-    found = fake_serve.customer(fake_serve.PEOPLE["lin"], None, "C000001")
-    panel, sentence = head.next_action(LOOK, found)
-    assert panel == "tickets"
-    assert "48213" in sentence
-    calm = {**found, "tickets": []}
-    panel, sentence = head.next_action(LOOK, calm)
-    assert panel == "receivables"
-    assert "INV-20417" in sentence
+@pytest.mark.parametrize(
+    ("action", "panel", "said"),
+    [
+        ({"msgid": "action.solve_ticket", "subject": "48213", "n": None}, "tickets", "48213"),
+        ({"msgid": "action.call_about_invoice", "subject": "INV-1", "n": 83}, "receivables", "83 天"),
+        ({"msgid": "action.prepare_renewal", "subject": "HT-1", "n": None}, "contracts", "HT-1"),
+        (None, "", ""),
+    ],
+)
+def test_the_next_best_action_opens_its_panel(action: Any, panel: str, said: str) -> None:
+    opened, sentence = head.next_action(LOOK, {"next_action": action})
+    assert opened == panel
+    assert said in sentence

@@ -85,9 +85,7 @@ def test_every_page_has_content_in_both_languages(
         assert debtor["name"] in page
 
 
-@pytest.mark.parametrize(
-    "role", ["service", "account_manager", "finance", "leader", "steward", "integration"]
-)
+@pytest.mark.parametrize("role", ["service", "account_manager", "finance", "leader", "steward", "integration"])
 def test_the_customer_screen_opens_for_every_role(role: str, people: dict[str, str], demo: Path) -> None:
     instance = Instance.load(demo)
     viewer = serve.sign_in(instance, people[role])
@@ -99,9 +97,7 @@ def test_the_customer_screen_opens_for_every_role(role: str, people: dict[str, s
         assert f'id="p-{panel}"' in page
 
 
-def test_a_customer_is_found_by_any_systems_code(
-    people: dict[str, str], demo: Path, debtor: dict[str, Any]
-) -> None:
+def test_a_customer_is_found_by_any_systems_code(people: dict[str, str], demo: Path, debtor: dict[str, Any]) -> None:
     instance = Instance.load(demo)
     db = serve.open_published(instance)
     found = serve.customer(serve.sign_in(instance, people["leader"]), db, debtor["customer_key"])

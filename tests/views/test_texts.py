@@ -16,17 +16,13 @@ FILES = sorted((ROOT / "views").rglob("*.py"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_named_text_exists(path: Path) -> None:
-    missing = [
-        msgid for msgid in LITERAL.findall(path.read_text(encoding="utf-8")) if msgid not in catalogue()
-    ]
+    missing = [msgid for msgid in LITERAL.findall(path.read_text(encoding="utf-8")) if msgid not in catalogue()]
     assert missing == []
 
 
 def test_chinese_texts_are_chinese_and_english_texts_are_not() -> None:
     han = re.compile(r"[\u4e00-\u9fff]")
-    mine = {
-        key: text for key, text in catalogue().items() if key.split(".")[0] in {"nav", "kpi", "panel", "work"}
-    }
+    mine = {key: text for key, text in catalogue().items() if key.split(".")[0] in {"nav", "kpi", "panel", "work"}}
     wrong = [key for key, text in mine.items() if han.search(text["en"]) and not key.startswith("nav.switch")]
     assert wrong == []
 

@@ -26,6 +26,7 @@ def right_code(stem: str) -> str:
 
 
 HEAD = right_code("91310115" + "132261800")
+WRONG = HEAD[:17] + ("0" if HEAD[17] != "0" else "1")
 OTHER = right_code("91320594" + "737882343")
 
 
@@ -78,9 +79,7 @@ def test_organisation_code_inside_the_credit_code_links_the_old_tax_number(inst:
     ],
 )
 def test_joined(inst: Instance, left: dict[str, Any], right: dict[str, Any]) -> None:
-    keys = build(
-        inst, {"crm": [{"id": "1", "name": "甲公司"} | left], "erp": [{"id": "2", "name": "乙公司"} | right]}
-    )
+    keys = build(inst, {"crm": [{"id": "1", "name": "甲公司"} | left], "erp": [{"id": "2", "name": "乙公司"} | right]})
     assert keys["crm", "1"] == keys["erp", "2"]
 
 
@@ -95,15 +94,13 @@ def test_joined(inst: Instance, left: dict[str, Any], right: dict[str, Any]) -> 
         ({"tax_number": "111111111111111"}, {"tax_number": "111111111111111"}),
         ({"tax_number": "000000000000000000"}, {"tax_number": "000000000000000000"}),
         ({"tax_number": "11010519491231002X"}, {"tax_number": "11010519491231002X"}),
-        ({"uscc": HEAD[:17] + ("0" if HEAD[17] != "0" else "1")}, {"uscc": HEAD[:17] + ("0" if HEAD[17] != "0" else "1")}),
+        ({"uscc": WRONG}, {"uscc": WRONG}),
         # an explicit code cannot join two legal entities
         ({"uscc": HEAD, "code": "K"}, {"uscc": OTHER, "crm_code": "K"}),
     ],
 )  # fmt: skip
 def test_kept_apart(inst: Instance, left: dict[str, Any], right: dict[str, Any]) -> None:
-    keys = build(
-        inst, {"crm": [{"id": "1", "name": "甲公司"} | left], "erp": [{"id": "2", "name": "乙公司"} | right]}
-    )
+    keys = build(inst, {"crm": [{"id": "1", "name": "甲公司"} | left], "erp": [{"id": "2", "name": "乙公司"} | right]})
     assert keys["crm", "1"] != keys["erp", "2"]
 
 
@@ -153,9 +150,14 @@ def test_decisions_join_and_part_for_good(inst: Instance) -> None:
         for key, verdict in (("1", "same"), ("2", "different")):
             connection.execute(
                 insert(tables.match_decisions).values(
-                    left_source="crm", left_id=key, right_source="erp", right_id=key, decision=verdict,
-                    decided_by="steward", decided_at="2026-11-02T00:00:00.000000Z",
-                )  # fmt: skip
+                    left_source="crm",
+                    left_id=key,
+                    right_source="erp",
+                    right_id=key,
+                    decision=verdict,
+                    decided_by="steward",
+                    decided_at="2026-11-02T00:00:00.000000Z",
+                )
             )
     assert helpers.make(inst, release=False).mode == "incremental"
     after = crosswalk(inst)
@@ -201,7 +203,8 @@ def test_survivorship_owner_from_crm_tax_from_erp(inst: Instance) -> None:
     helpers.make(inst)
     (row,) = helpers.rows(
         inst,
-        "select name, owner_name, owner_source, payment_terms, credit_limit_amount, record_count from core.dim_customer",
+        "select name, owner_name, owner_source, payment_terms, credit_limit_amount, record_count "
+        "from core.dim_customer",
     )
     assert row[:4] == ("北辰仪器", "陈晓", "crm", "月结30天")
     assert str(row[4]) == "5000.00"
@@ -212,7 +215,9 @@ def test_survivorship_owner_from_crm_tax_from_erp(inst: Instance) -> None:
 
 def test_projects_find_their_customer(inst: Instance) -> None:
     with helpers.open_staging(inst) as con:
-        helpers.put(con, "customer", "erp", [{"id": "1", "name": "甲公司", "code": "K1"}, {"id": "2", "name": "乙公司"}])
+        helpers.put(
+            con, "customer", "erp", [{"id": "1", "name": "甲公司", "code": "K1"}, {"id": "2", "name": "乙公司"}]
+        )
         helpers.put(con, "contract", "crm", [{"id": "h", "number": "HT-1", "customer_id": "z"}])
         helpers.put(con, "customer", "crm", [{"id": "z", "name": "丙公司"}])
         helpers.put(con, "project", "projects", [

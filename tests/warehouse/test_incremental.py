@@ -69,7 +69,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "project": {"customer_id": MAYBE_ID, "code": pick("P1", "P2"), "customer_code": pick(None, "K1", "2"),
                 "contract_number": pick(None, "HT1", "HT2"), "customer_name": pick(None, *NAMES)},
     "milestone": {"project_id": IDS, "name": pick("M"), "planned_on": DAY},
-    "employee": {"name": pick("王五", "赵六"), "email": pick(None, "a@example.com", "b@example.com"), "code": pick(None, "E1")},
+    "employee": {"name": pick("王五", "赵六"), "email": pick(None, "a@example.com", "b@example.com"),
+                 "code": pick(None, "E1")},
     "product": {"code": pick("P1", "P2"), "name": pick("传感器", "阀")},
     "exchange_rate": {"from_currency": pick("EUR"), "to_currency": pick("CNY"), "valid_on": DAY, "rate": pick(7, 8)},
 }  # fmt: skip
@@ -107,7 +108,12 @@ def apply(con: Any, changes: list[Any], step: int) -> None:
         helpers.put(con, entity, source, [full], at=moment, run=run)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(
     first=st.lists(change(), min_size=5, max_size=60),
     later=st.lists(
@@ -129,9 +135,14 @@ def test_incremental_equals_full(first: list[Any], later: list[tuple[list[Any], 
                 for a, x, b, y, verdict in decisions:
                     connection.execute(
                         insert(tables.match_decisions).values(
-                            left_source=a, left_id=x, right_source=b, right_id=y, decision=verdict,
-                            decided_by="steward", decided_at="2026-11-01T00:00:00.000000Z",
-                        )  # fmt: skip
+                            left_source=a,
+                            left_id=x,
+                            right_source=b,
+                            right_id=y,
+                            decision=verdict,
+                            decided_by="steward",
+                            decided_at="2026-11-01T00:00:00.000000Z",
+                        )
                     )
             helpers.make(inst, release=False)
         incremental = helpers.everything(inst)

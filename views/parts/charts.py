@@ -18,6 +18,12 @@ SERIES = {
     "dark": ["#7fb0ff", "#f0c04a", "#f08a3c", "#e2728a", "#b49ae0", "#5cc7b8", "#8d97a6"],
 }
 
+# Not due, then ever later; "over 365", then the two buckets without a due date. Lightness falls as lateness grows.
+AGING = {
+    "light": ["#9db4d8", "#f2cd6b", "#eba04a", "#dc6f2f", "#c04a2b", "#93292c", "#5d1a2a", "#a3abb7", "#cfd4db"],
+    "dark": ["#5b7bb0", "#f5d67f", "#f0ab5b", "#e68045", "#d35f45", "#b2474d", "#8c3a52", "#7d8694", "#535c69"],
+}
+
 
 def months(
     look: Look,
@@ -27,6 +33,7 @@ def months(
     unit: str,
     kind: str = "bar",
     order: Sequence[str] = (),
+    colours: Sequence[str] = (),
 ) -> None:
     """Draw rows of {month, series, value} as stacked bars or lines; `unit` is said once, in the axis title."""
     theme = state.theme()
@@ -50,7 +57,7 @@ def months(
         color=alt.Color(
             "series:N",
             title=None,
-            scale=alt.Scale(domain=names, range=SERIES[theme][: len(names)]),
+            scale=alt.Scale(domain=names, range=list(colours or SERIES[theme])[: len(names)]),
             legend=alt.Legend(orient="top") if len(names) > 1 else None,
         ),
         tooltip=[

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import phonenumbers
 from babel.dates import format_skeleton
 from babel.numbers import format_decimal, get_currency_symbol
 
@@ -91,6 +92,19 @@ class Look:
         """Plain text, escaped, or its state."""
         return self.state(value) or h(value)
 
+    def phone(self, value: Any) -> Html:
+        """A phone number grouped for reading: national form for Chinese numbers, international otherwise."""
+        if state := self.state(value):
+            return state
+        try:
+            parsed = phonenumbers.parse(str(value), "CN")
+        except phonenumbers.NumberParseException:
+            return h(value)
+        form = phonenumbers.PhoneNumberFormat
+        national = parsed.country_code == 86
+        shown = phonenumbers.format_number(parsed, form.NATIONAL if national else form.INTERNATIONAL)
+        return tag("span", shown, title=value, class_="n")
+
     def count(self, value: Any) -> str:
         """A whole number with separators."""
         return self._decimal(number(value), "#,##0")
@@ -142,13 +156,18 @@ class Look:
         return self._decimal(amount, "#,##0.00" if amount % 1 else "#,##0")
 
     def common(self, values: list[Any]) -> tuple[list[str], str]:
-        """Several amounts in the unit of the largest, one decimal each, and that unit (said once by the caller)."""
+        """Several amounts in one unit, one decimal each, and that unit (said once by the caller).
+
+        The unit is the largest in which even the smallest amount is at least one, so that none of them vanishes.
+        """
         amounts = [number(value) for value in values]
         peak = max((abs(amount) for amount in amounts), default=Decimal(0))
-        for step, unit in STEPS[self.language]:
-            if peak >= step:
-                return [self._decimal(amount / step, "#,##0.0") for amount in amounts], unit
-        return [self._decimal(amount, "#,##0.00" if amount % 1 else "#,##0") for amount in amounts], ""
+        least = min((abs(amount) for amount in amounts if amount), default=Decimal(0))
+        fitting = [entry for entry in STEPS[self.language] if peak >= entry[0]]
+        if not fitting:
+            return [self._decimal(amount, "#,##0.00" if amount % 1 else "#,##0") for amount in amounts], ""
+        step, unit = next((entry for entry in fitting if least >= entry[0]), fitting[-1])
+        return [self._decimal(amount / step, "#,##0.0") for amount in amounts], unit
 
     def _digits(self, scaled: Decimal) -> int:
         if self.language == "zh":

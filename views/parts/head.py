@@ -26,12 +26,12 @@ def identity(look: Look, found: dict[str, Any]) -> Html:
         chips.append(chip(look.t("customer.on_hold"), "red"))
     title = tag("div", tag("h1", found["name"]), tag("span", *chips, class_="chips"))
     facts = tag("div", *[tag("span", fact) for fact in _facts(look, found)], class_="facts")
+    codes = tag("div", *_codes(look, found), class_="codes")
+    fresh = tag("div", freshness.oldest(look, found.get("freshness") or {}), class_="fresh")
     return tag(
         "header",
-        title,
-        tag("div", *_codes(look, found), class_="codes"),
-        facts,
-        tag("div", freshness.oldest(look, found.get("freshness") or {}), class_="fresh"),
+        tag("div", title, codes, class_="line1"),
+        tag("div", facts, fresh, class_="line1"),
         class_="ident",
     )
 
@@ -54,7 +54,7 @@ def _facts(look: Look, found: dict[str, Any]) -> list[Html]:
     finance = next((c for c in found.get("contacts") or [] if c.get("is_finance")), None)
     if finance:
         number = finance.get("mobile") or finance.get("phone")
-        facts.append(join([look.t("customer.finance"), " ", h(finance["name"]), " ", look.text(number)]))
+        facts.append(join([look.t("customer.finance"), " ", h(finance["name"]), " ", look.phone(number)]))
     place = look.dotted(*(h(found[key]) for key in ("region", "city", "industry") if found.get(key)))
     if place:
         facts.append(place)
@@ -87,7 +87,7 @@ def _code(code: Any) -> str:
 def since(look: Look, found: dict[str, Any]) -> Html | None:
     """What changed lately, newest first, and the one next best action with its reason."""
     parts: list[Html] = []
-    recent = [row for row in found.get("timeline") or [] if row.get("happened_at")][:3]
+    recent = [row for row in found.get("timeline") or [] if row.get("detail") or row.get("amount") is not None][:3]
     if recent:
         parts.append(tag("b", look.t("customer.since", when=look.month_day(recent[-1]["happened_at"]))))
         parts += [tag("span", look.say(row.get("msgid") or row["title"]), " ", _what(look, row)) for row in recent]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,7 @@ def receivables(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Htm
     currencies = {item["currency"] for item in items}
     single = currencies.pop() if len(currencies) == 1 else None
     open_head = f"{look.t('col.open')} ({single})" if single else look.t("col.open")
-    rows = [item_row(look, item, single) for item in items]
+    rows = [item_row(look, item, single) for item in marked(items)]
     late = sum(1 for item in items if (item.get("days_past_due") or 0) > 0)
     badge = chip(look.t("panel.overdue_items", n=late), "red") if late else ""
     totals = data.get("by_currency") or []
@@ -76,6 +77,12 @@ def receivables(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Htm
     )
 
 
+def marked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items with `is_instalment`: whether their invoice has more than one open plan row."""
+    counts = Counter(item["invoice_number"] for item in items)
+    return [{**item, "is_instalment": counts[item["invoice_number"]] > 1} for item in items]
+
+
 def _lateness(item: dict[str, Any]) -> tuple[int, str]:
     days = item.get("days_past_due")
     return (-int(days) if days is not None else 10**6, str(item.get("due_on") or ""))
@@ -91,7 +98,7 @@ def item_row(look: Look, item: dict[str, Any], single: str | None) -> Row:
     name: list[object] = [item["invoice_number"]]
     if item.get("is_retention"):
         name.insert(0, look.t("panel.retention_money") + " ")
-    elif item.get("plan_row"):
+    elif item.get("plan_row") and item.get("is_instalment", True):
         name.append(tag("span", f" /{item['plan_row']}", class_="muted"))
     due = (
         look.day(item["due_on"])
@@ -293,16 +300,16 @@ def contacts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         rows.append(
             Row(
                 [
-                    join([h(row["name"]), *marks], " "),
+                    tag("span", join([h(row["name"]), *marks], " "), class_="n"),
                     look.text(role) if role else look.na(),
-                    look.text(row.get("mobile") or row.get("phone")),
-                    look.text(row.get("email")),
+                    look.phone(row.get("mobile") or row.get("phone")),
+                    tag("span", look.text(row.get("email")), class_="clip"),
                 ]
             )
         )
     columns = [
         Column(look.t("col.name")),
-        Column(look.t("col.title")),
+        Column(look.t("col.title"), "mid"),
         Column(look.t("col.phone"), "num"),
         Column(look.t("col.email"), phone=False),
     ]

@@ -117,6 +117,8 @@ def _renewal(look: Look, kpis: dict[str, Any]) -> Html:
         for mark, name in (("↓", "drivers_down"), ("↑", "drivers_up"))
         for driver in (renewal.get(name) or [])[:1]
     ]
+    if not drivers:
+        drivers = [h(look.t("kpi.base_only"))]
     figure = join([look.share(renewal["likelihood"]), " ", days])
     return tile("contracts", label, figure, *drivers)
 

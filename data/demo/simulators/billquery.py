@@ -66,6 +66,13 @@ def compare(left: Any, op: str, right: Any) -> bool:
     return _COMPARE[op](left, right)
 
 
+def _among(value: Any, numbers: set[float], texts: set[str]) -> bool:
+    """`in` by set: a reader may ask for thousands of ids at once."""
+    if value is None:
+        return False
+    return value in numbers if isinstance(value, int | float) and numbers else str(value) in texts
+
+
 class Parser:
     """Recursive descent: or, and, not/brackets, comparison."""
 
@@ -152,4 +159,6 @@ class Parser:
             self._take()
             values.append(literal(*self._take()))
         self._expect(")")
-        return lambda row: any(compare(get(row), "=", value) for value in values) is not negative
+        numbers = {value for value in values if isinstance(value, float)}
+        texts = {value for value in values if isinstance(value, str)}
+        return lambda row: _among(get(row), numbers, texts) is not negative

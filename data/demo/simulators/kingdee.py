@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, product
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -294,36 +294,35 @@ class Kingdee:
             rows = self._rows(form, data, parts)
         except FilterError as error:
             return answer([[failure(str(error))]])
+        table = project(self._window(rows, data), cells)
+        return answer([dict(zip(names, row, strict=True)) for row in table] if as_objects else table)
+
+    @staticmethod
+    def _window(rows: Iterable[Row], data: Record) -> list[Row]:
+        """StartRow and Limit; TopRowCount is an absolute last row."""
         limit = int(data.get("Limit") or 0) or LIMIT
         start, top = int(data.get("StartRow") or 0), int(data.get("TopRowCount") or 0)
         stop = start + min(limit, LIMIT)
-        part = rows[start : min(stop, top) if top else stop]
-        table = project(part, cells)
-        return answer([dict(zip(names, row, strict=True)) for row in table] if as_objects else table)
+        return list(islice(rows, start, max(start, min(stop, top)) if top else stop))
 
-    def _rows(self, form: str, data: Record, parts: list[str]) -> list[Row]:
-        """Flattened, filtered, ordered rows; kept while nobody changes the company, so that paging is cheap."""
+    def _rows(self, form: str, data: Record, parts: list[str]) -> Iterable[Row]:
+        """Flattened rows, ordered once and kept while nobody changes the company; filtered only as far as read."""
         text, order = data.get("FilterString") or "", str(data.get("OrderString") or "")
         if isinstance(text, list):
             text = joined(text)
         test = Parser(text, lambda name: self.getter(form, name, parts)).parse() if text.strip() else None
-        keys = [
-            (self.getter(form, word.split()[0], parts), word.lower().endswith(" desc"))
-            for word in order.split(",")
-            if word.strip()
-        ]
-        mark = (form, text, order, tuple(parts), self.company.world.version)
+        words = [word.strip() for word in order.split(",") if word.strip()]
+        keys = [(self.getter(form, word.split()[0], parts), word.lower().endswith(" desc")) for word in words]
+        mark = (form, order, tuple(parts), self.company.world.version)
         if mark not in self.cache:
             self._base_data()
             rows = self._flatten(form, parts)
-            if test:
-                rows = [row for row in rows if test(row)]
             for get, descending in reversed(keys):
                 rows.sort(key=lambda row, g=get: (g(row) is not None, g(row)), reverse=descending)  # type: ignore[misc]
-            while len(self.cache) > 12:
+            while len(self.cache) > 24:
                 self.cache.pop(next(iter(self.cache)))
             self.cache[mark] = rows
-        return self.cache[mark]
+        return filter(test, self.cache[mark]) if test else self.cache[mark]
 
     def _flatten(self, form: str, parts: list[str]) -> list[Row]:
         documents = self.company.kingdee[form]

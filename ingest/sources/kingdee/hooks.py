@@ -38,9 +38,7 @@ def prepare(call: Call) -> dict[str, Any]:
         if field.partition(".")[0] in everything or _is_entry_key(field, known) or field in stream.id_paths
     ]
     if entity and entity not in known:
-        raise StreamRefused(
-            f"form {form} has no entity {entity} in this tenant", valid=", ".join(sorted(known))
-        )
+        raise StreamRefused(f"form {form} has no entity {entity} in this tenant", valid=", ".join(sorted(known)))
     own = _header(known) + (known[entity] if entity else [])
     custom = sorted({key for key in own if key.startswith("F_") and key not in kept})
     return {"fields": kept + custom}
@@ -77,9 +75,7 @@ def records(call: Call, payload: Any) -> list[dict[str, Any]]:
         return []
     asked = stream.body["data"]["FieldKeys"]
     keys = call.prepared.get("fields", stream.fields) if asked == "{fields}" else asked.split(",")
-    if not isinstance(payload, list) or any(
-        not isinstance(row, list) or len(row) != len(keys) for row in payload
-    ):
+    if not isinstance(payload, list) or any(not isinstance(row, list) or len(row) != len(keys) for row in payload):
         raise ContractError(
             f"{stream.name}: the answer is not rows of {len(keys)} fields",
             remedy="check the form id and fields",

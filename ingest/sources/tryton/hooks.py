@@ -33,9 +33,7 @@ def login(call: Call) -> dict[str, str]:
         raise LoginError(f"Tryton has no database {database!r}", remedy="correct the setting database")
     session = _session(answer)
     if session is None:
-        raise LoginError(
-            f"Tryton refused the login of {user}", remedy="check user and password of this source"
-        )
+        raise LoginError(f"Tryton refused the login of {user}", remedy="check user and password of this source")
     token = base64.b64encode(f"{user}:{session[0]}:{session[1]}".encode()).decode()
     return {"Authorization": f"Session {token}"}
 
@@ -49,8 +47,8 @@ def _session(answer: httpx.Response) -> tuple[int, str] | None:
 
 
 def prepare(call: Call) -> dict[str, Any]:
-    """{prepared.base}: what the stream reads at all; {prepared.domain}: with the changes of the window;
-    {prepared.fields}; {prepared.context}. Names fields that this server does not have, because one of them fails the whole read."""
+    """What the placeholders of the stream stand for: base (what it reads at all), domain (and what changed), fields,
+    context; own (our own parties). Names fields that this server lacks, because one of them fails the whole read."""
     hook: Any = call.stream and call.stream.hook
     context = {"company": call.settings["company"], "active_test": False}
     _check_fields(call, context)

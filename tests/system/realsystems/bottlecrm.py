@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import tempfile
@@ -129,7 +128,7 @@ def _fill(tools: Path, database: Database) -> None:
     for command in ("migrate", "create_default_admin"):
         run([str(tools / "python"), "-m", "django", command], env=env, cwd=cache_folder())
     run([str(database.tools / "pg_dump"), *where, "-Fc", "-f", str(dump.with_suffix(".part")), "bottlecrm"])
-    os.replace(dump.with_suffix(".part"), dump)
+    dump.with_suffix(".part").replace(dump)
 
 
 @contextmanager

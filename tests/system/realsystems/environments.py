@@ -49,7 +49,7 @@ def cache_folder() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if not _may_enter(folder):
         # PostgreSQL and Roundup refuse to run as root; a folder under /root would be closed to them.
-        folder = Path("/var/tmp") / f"c360-systems-{os.geteuid()}"  # noqa: S108 - private below
+        folder = Path("/var/tmp") / f"c360-systems-{os.geteuid()}"
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
     return folder.resolve()
@@ -88,7 +88,9 @@ def _candidates() -> list[Path]:
     found += sorted(Path.home().glob(".pyenv/versions/3.1*/bin/python3"))
     for version in ("3.12", "3.13"):
         uv = _uv()
-        done = subprocess.run([uv, "python", "find", version], capture_output=True, text=True, check=False) if uv else None
+        done = (
+            subprocess.run([uv, "python", "find", version], capture_output=True, text=True, check=False) if uv else None
+        )
         if done and done.returncode == 0:
             found.append(Path(done.stdout.strip()))
     return [path for path in found if path.is_file() and not path.name.endswith("-config")]

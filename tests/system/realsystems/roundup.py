@@ -16,7 +16,7 @@ import httpx
 from realsystems.environments import User, cache_folder, environment, ordinary
 from realsystems.processes import free_port, run, server
 
-PASSWORD = "admin12345"  # noqa: S105 - of a throw-away server on loopback
+PASSWORD = "admin12345"
 
 
 @dataclass

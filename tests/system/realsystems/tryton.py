@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import httpx
 from realsystems.environments import FOLDER, cache_folder, environment, mark_of
 from realsystems.processes import free_port, run, server
 
-PASSWORD = "admin12345"  # noqa: S105 - of a throw-away server on loopback
+PASSWORD = "admin12345"
 MODULES = ["party", "product", "account", "account_invoice", "account_payment"]
 MODULES += ["sale", "sale_opportunity", "stock", "project", "timesheet"]
 _INSIDE = Path(__file__).parent / "inside" / "tryton_setup.py"
@@ -118,7 +117,7 @@ def _database(tools: Path) -> Path:
         run([*admin, "-u", *MODULES, "--activate-dependencies"], env=env)
         run([str(tools / "python"), str(_INSIDE), str(conf), "c360"], env=env)
         shutil.copyfile(base, made.with_suffix(".part"))
-    os.replace(made.with_suffix(".part"), made)
+    made.with_suffix(".part").replace(made)
     return made
 
 

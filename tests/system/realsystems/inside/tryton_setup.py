@@ -1,6 +1,6 @@
 """Runs inside Tryton's own environment: a company with a chart of accounts, products and an open fiscal year."""
 
-import datetime
+import datetime as dt
 import sys
 from decimal import Decimal
 
@@ -14,8 +14,8 @@ def main(conf: str, database: str) -> None:
     settings = config.set_trytond(database, config_file=conf)
     create_company(currency="CNY", config=settings)
     company = get_company(config=settings)
-    today = datetime.date.today()
-    span = (datetime.date(today.year - 1, 1, 1), datetime.date(today.year + 1, 12, 31))
+    today = dt.datetime.now(tz=dt.UTC).date()
+    span = (dt.date(today.year - 1, 1, 1), dt.date(today.year + 1, 12, 31))
     year = create_fiscalyear(company, today=span, config=settings)
     set_fiscalyear_invoice_sequences(year, config=settings).click("create_period")
     create_chart(company, config=settings)
