@@ -70,15 +70,14 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
     dlt_python = _dlt_python()
     server, url = _serve(arguments.records)
     try:
-        raw, ours, theirs, peaks, size = [], [], [], [], 0
+        raw, ours, peaks, size = [], [], [], 0
+        theirs: list[float] = []
         for _ in range(REPEATS):
             seconds, size = raw_download(url)
             raw.append(seconds)
             folder = Path(tempfile.mkdtemp(prefix="bench-ingest-"))
             try:
-                seconds, peak, _ = child(
-                    ["-m", "bench.ingest_ours", url, str(folder / "i"), str(arguments.records)]
-                )
+                seconds, peak, _ = child(["-m", "bench.ingest_ours", url, str(folder / "i"), str(arguments.records)])
                 ours.append(seconds)
                 peaks.append(peak)
                 if len(theirs) < 1:

@@ -55,20 +55,15 @@ def write(folder: Path, customers: int, changed: int = 0) -> None:
     connection = duckdb.connect()
     connection.execute(f"create table n as select i from range({customers}) r(i)")
     lists = "".join(
-        f", string_split('{words}', ',') as {name}"
-        for name, words in (("s", _STEMS), ("t", _TRADES), ("c", _CITIES))
+        f", string_split('{words}', ',') as {name}" for name, words in (("s", _STEMS), ("t", _TRADES), ("c", _CITIES))
     )
     connection.execute(f"create or replace view n2 as select i {lists} from n")
     for name, query in FILES.items():
         body = query.replace("from n", "from n2")
         if changed and name == "customer":
-            body = body.replace(
-                "60000000 + i", f"60000000 + i + case when i < {changed} then 30000000 else 0 end"
-            )
+            body = body.replace("60000000 + i", f"60000000 + i + case when i < {changed} then 30000000 else 0 end")
         if changed and name == "invoice":
-            body = body.replace(
-                "% 90000)::varchar", f"% 90000 + case when i < {changed} then 1 else 0 end)::varchar"
-            )
+            body = body.replace("% 90000)::varchar", f"% 90000 + case when i < {changed} then 1 else 0 end)::varchar")
         connection.execute(f"copy ({body}) to '{folder / name}.csv' (header, delimiter ',')")
     connection.close()
 

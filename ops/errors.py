@@ -61,6 +61,4 @@ def unknown_keys(given: Iterable[str], valid: Iterable[str], where: str) -> Fata
     for key in wrong:
         near = difflib.get_close_matches(key, valid, n=1)
         hints.append(f"{key!r} (did you mean {near[0]!r}?)" if near else repr(key))
-    return FatalError(
-        f"{where}: unknown key {', '.join(hints)}", valid=", ".join(valid), remedy="correct or remove it"
-    )
+    return FatalError(f"{where}: unknown key {', '.join(hints)}", valid=", ".join(valid), remedy="correct or remove it")

@@ -111,9 +111,7 @@ class Instance:
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:
-            raise FatalError(
-                f"{path} is not valid TOML: {error}", remedy="correct the line it names"
-            ) from error
+            raise FatalError(f"{path} is not valid TOML: {error}", remedy="correct the line it names") from error
         return cls(home, parse_config(raw, str(path)))
 
     @classmethod

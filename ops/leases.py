@@ -35,9 +35,7 @@ def acquire(store: Store, name: str, holder: str, ttl_s: float) -> None:
                 f"{name} is being worked on by {row.holder} until {row.expires_at}",
                 remedy="wait for it to end, or for the lease to expire if that process was killed",
             )
-        store.upsert(
-            connection, leases, {"name": name, "holder": holder, "expires_at": _expiry(ttl_s)}, ["name"]
-        )
+        store.upsert(connection, leases, {"name": name, "holder": holder, "expires_at": _expiry(ttl_s)}, ["name"])
 
 
 def release(store: Store, name: str, holder: str) -> None:

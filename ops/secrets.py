@@ -37,9 +37,7 @@ def resolve(ref: str, secrets_dir: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise FatalError(
-            f"secret file:{name} cannot be read", remedy=f"create {path} with mode 0600"
-        ) from error
+        raise FatalError(f"secret file:{name} cannot be read", remedy=f"create {path} with mode 0600") from error
 
 
 def write(name: str, value: str, secrets_dir: Path) -> None:

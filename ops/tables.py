@@ -92,9 +92,7 @@ quarantine = Table(
     Column("status", String(20), nullable=False, comment="open, fixed, ignored"),
     Column("created_at", String(40), nullable=False),
     Column("updated_at", String(40), nullable=False),
-    UniqueConstraint(
-        "source", "stream", "record_id", "entity", "field", "document_hash", name="quarantine_once"
-    ),
+    UniqueConstraint("source", "stream", "record_id", "entity", "field", "document_hash", name="quarantine_once"),
     Index("quarantine_open", "status", "source", "stream"),
 )
 
@@ -149,9 +147,7 @@ alerts = Table(
     Column("alert_id", String(40), primary_key=True),
     Column("rule", String(100), nullable=False),
     Column("subject", String(300), nullable=False, comment="record key of what the alert is about"),
-    Column(
-        "anchor", String(300), nullable=False, comment="source record that resolves to the customer when read"
-    ),
+    Column("anchor", String(300), nullable=False, comment="source record that resolves to the customer when read"),
     Column("episode", Integer, nullable=False),
     Column("step", Integer, nullable=False, default=0),
     Column("state", String(20), nullable=False),

@@ -47,9 +47,7 @@ def test_config_problems_are_reported_together_with_the_valid_keys() -> None:
 
 
 def test_instance_round_trip_and_unknown_source(tmp_path: Path) -> None:
-    config = InstanceConfig(
-        company="北辰", source=[SourceConfig(name="crm", connector="salesforce", role="crm")]
-    )
+    config = InstanceConfig(company="北辰", source=[SourceConfig(name="crm", connector="salesforce", role="crm")])
     Instance.create(tmp_path / "i", config)
     loaded = Instance.load(tmp_path / "i")
     assert loaded.config == config

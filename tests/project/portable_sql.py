@@ -29,9 +29,7 @@ def models() -> list[Path]:
 
 def parse(path: Path) -> exp.Expression:
     """The one SELECT of a model file."""
-    statements = [
-        item for item in sqlglot.parse(path.read_text(encoding="utf-8"), read="duckdb") if item is not None
-    ]
+    statements = [item for item in sqlglot.parse(path.read_text(encoding="utf-8"), read="duckdb") if item is not None]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         msg = f"{path.name}: a model is exactly one SELECT"
         raise ValueError(msg)
@@ -48,16 +46,13 @@ def _guarded(node: exp.Div) -> bool:
     divisor = node.expression
     while isinstance(divisor, exp.Paren | exp.Cast):
         divisor = divisor.this
-    if isinstance(divisor, exp.Nullif) or (
-        isinstance(divisor, exp.Literal) and divisor.name not in {"0", "0.0"}
-    ):
+    if isinstance(divisor, exp.Nullif) or (isinstance(divisor, exp.Literal) and divisor.name not in {"0", "0.0"}):
         return True
     branch = node.find_ancestor(exp.If)
     if branch is None:
         return False
     return any(
-        check.this == divisor and check.expression.name == "0"
-        for check in branch.this.find_all(exp.GT, exp.NEQ)
+        check.this == divisor and check.expression.name == "0" for check in branch.this.find_all(exp.GT, exp.NEQ)
     )
 
 

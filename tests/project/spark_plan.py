@@ -25,9 +25,7 @@ TYPES = {
 
 
 def _type(name: str) -> str:
-    return TYPES.get(
-        name, sqlglot.transpile(f"SELECT CAST(NULL AS {name})", read="duckdb", write="spark")[0][20:-1]
-    )
+    return TYPES.get(name, sqlglot.transpile(f"SELECT CAST(NULL AS {name})", read="duckdb", write="spark")[0][20:-1])
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -54,9 +54,7 @@ def test_sizes(path: Path) -> None:
 
 def test_sql_models_are_small() -> None:
     too_long = [
-        path.name
-        for path in tracked()
-        if path.suffix == ".sql" and len(path.read_text().splitlines()) > MODEL_CAP
+        path.name for path in tracked() if path.suffix == ".sql" and len(path.read_text().splitlines()) > MODEL_CAP
     ]
     assert too_long == []
 
