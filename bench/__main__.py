@@ -15,7 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--json", action="store_true", help="print one JSON object (the only format)")
-    parser.add_argument("--customers", type=int, default=20_000, help="size of the synthetic company")
+    parser.add_argument("--customers", type=int, default=2_000, help="size of the synthetic company")
     parser.add_argument("--records", type=int, default=100_000, help="records of the ingest benchmark")
     arguments = parser.parse_args()
     figures = importlib.import_module(f"bench.{arguments.name}").run(arguments)

@@ -58,7 +58,7 @@ def queries(served: Served) -> list[tuple[str, str]]:
             ("phone", local),
             ("phone_suffix", local[-6:]),
         ]
-    return found
+    return [(kind, text) for kind, text in found if text and key(text)]
 
 
 class Scan:
@@ -84,7 +84,11 @@ class Scan:
         wanted, folded = key(text), fold(text)
         inside = [f"contains(folded, '{run}')" for run in HAN.findall(folded)]
         inside += [f"regexp_matches(folded, '(^|[^0-9a-z]){word}')" for word in _WORD.findall(folded)]
-        conditions = [" and ".join(inside), f"starts_with(compact, '{wanted}')", f"starts_with(compact, '86{wanted}')"]
+        conditions = [
+            " and ".join(inside) or "false",
+            f"starts_with(compact, '{wanted}')",
+            f"starts_with(compact, '86{wanted}')",
+        ]
         if wanted.isdigit():
             conditions.append(f"(kind = 'phone' and ends_with(compact, '{wanted}'))")
         elif wanted.isascii():

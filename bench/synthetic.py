@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -49,8 +50,11 @@ FILES = {
 }
 
 
-def write(folder: Path, customers: int, changed: int = 0) -> None:
-    """Write the files of `customers` customers; the first `changed` have another phone and invoice amount."""
+def write(folder: Path, customers: int, changed: int = 0, only: Collection[str] = tuple(FILES)) -> None:
+    """Write the files of `customers` customers; the first `changed` have another phone and invoice amount.
+
+    `only` names the files to write; the others stay as they are.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect()
     connection.execute(f"create table n as select i from range({customers}) r(i)")
@@ -58,8 +62,8 @@ def write(folder: Path, customers: int, changed: int = 0) -> None:
         f", string_split('{words}', ',') as {name}" for name, words in (("s", _STEMS), ("t", _TRADES), ("c", _CITIES))
     )
     connection.execute(f"create or replace view n2 as select i {lists} from n")
-    for name, query in FILES.items():
-        body = query.replace("from n", "from n2")
+    for name in only:
+        body = FILES[name].replace("from n", "from n2")
         if changed and name == "customer":
             body = body.replace("60000000 + i", f"60000000 + i + case when i < {changed} then 30000000 else 0 end")
         if changed and name == "invoice":

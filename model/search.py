@@ -20,10 +20,11 @@ from typing import Any
 import duckdb
 
 from model.policy import Viewer
-from model.search_tokens import HAN, fold, key, name_tokens, number_tokens, query_terms
+from model.search_tokens import HAN, fold, key, name_tokens, number_forms, number_tokens, query_terms
 
 EXACT, PREFIX, WORDS = 3.0, 2.0, 1.0
 _CANDIDATES = 400
+_LONGEST = 200
 _NAMES = {"name", "short_name", "english_name", "former_name", "contact"}
 _WEIGHT = {
     "name": 0.9, "short_name": 0.85, "code": 0.8, "id": 0.8, "uscc": 0.8, "tax_number": 0.8, "phone": 0.7,
@@ -168,6 +169,7 @@ def query_words(text: str) -> list[str]:
 
 def query(viewer: Viewer, path: Path, text: str, limit: int = 10) -> list[dict[str, Any]]:
     """Customers that `text` finds, best first: {customer_key, name, matched{kind, value, mask}, score, is_masked}."""
+    text = text[:_LONGEST]
     wanted = key(text)
     if not wanted:
         return []
@@ -213,7 +215,7 @@ def _says(row: tuple[Any, ...], text: str) -> bool:
 
 
 def _exact(connection: sqlite3.Connection, wanted: str, owners: list[str] | None) -> list[tuple[Any, ...]]:
-    forms = [wanted] + ([f"86{wanted}"] if wanted.isdigit() else [])
+    forms = number_forms(wanted)
     marks = ", ".join("?" * len(forms))
     rule, values = _visible(owners)
     sql = f"""select customer_key, kind, value, folded, mask from entry
@@ -237,8 +239,8 @@ def _words(
         return []
     terms = query_terms(text)
     alternatives = [" AND ".join(terms)] if terms else []
-    if wanted.isdigit() and len(wanted) >= 4:
-        alternatives.append(f'"z{wanted[::-1]}"*')
+    if wanted.isascii() and wanted.isdigit() and len(wanted) >= 4:
+        alternatives += [f'"z{wanted[::-1]}"*', *(f'"{form}"*' for form in number_forms(wanted)[1:])]
     if wanted.isascii() and len(terms) > 1:
         alternatives.append(f'"{wanted}"*')
     if not alternatives:
@@ -290,10 +292,10 @@ def _ranked(
 
 def _score(row: tuple[Any, ...], wanted: str) -> float:
     _, kind, value, folded, _ = row
-    weight = _WEIGHT.get(kind, 0.4)
-    if folded == wanted or folded == f"86{wanted}":
+    weight, forms = _WEIGHT.get(kind, 0.4), tuple(number_forms(wanted))
+    if folded in forms:
         return EXACT + weight
-    if folded.startswith(wanted):
+    if folded.startswith(forms):
         return PREFIX + weight + len(wanted) / (len(folded) + 1) / 10
     inside = wanted in folded
     return WORDS + weight + (0.3 if inside else 0.0) + len(wanted) / (len(fold(value)) + 1) / 10

@@ -88,3 +88,14 @@ def query_terms(text: str) -> list[str]:
     terms = [f'"{run[i : i + 2]}"' for run in HAN.findall(folded) if len(run) > 1 for i in range(len(run) - 1)]
     terms += [f'"{run}"*' for run in HAN.findall(folded) if len(run) == 1]
     return terms + [f'"{word}"*' for word in _WORD.findall(folded)]
+
+
+def number_forms(wanted: str) -> list[str]:
+    """The compact forms under which a typed code or number may be kept; phones are kept with their country code.
+
+    138… and 0512… stand for +86138… and +86512…; 00 before a country code is dropped.
+    """
+    if not (wanted.isascii() and wanted.isdigit()):
+        return [wanted]
+    national = wanted[2:] if wanted.startswith("00") else f"86{wanted.removeprefix('0')}"
+    return [wanted, national]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tomllib
 from pathlib import Path
 
 import typer
@@ -41,7 +42,8 @@ def _command(name: str, command: object, level: int = 2) -> list[str]:
     for parameter in getattr(command, "params", []):
         if parameter.name in {"help", "install_completion", "show_completion"}:
             continue
-        label = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.human_readable_name
+        is_option = str(parameter.opts[0]).startswith("-")
+        label = ", ".join(parameter.opts) if is_option else str(parameter.name).upper()
         rows.append(f"| `{label}` | {getattr(parameter, 'help', '') or ''} |")
     if rows:
         lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
@@ -108,7 +110,23 @@ def sources() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"commands.md": commands, "data-dictionary.md": data_dictionary, "sources.md": sources}
+def alert_rules() -> str:
+    """docs/alerts.md: every shipped alert rule."""
+    lines = [HEADER + "# Alert rules\n", "How to add one: [add-an-alert.md](add-an-alert.md).\n"]
+    for path in sorted((ROOT / "model/alerts/rules").glob("*.toml")):
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        rule, steps = raw["rule"], ", ".join(str(step) for step in raw["rule"].get("steps", []))
+        lines += [f"## `{rule['id']}`: {rule['label']['en']} · {rule['label']['zh']}\n"]
+        lines += [f"About each {rule['subject']}. Steps: {steps or 'one'}. Cured when {rule['cured_when']}.\n"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES = {
+    "alerts.md": alert_rules,
+    "commands.md": commands,
+    "data-dictionary.md": data_dictionary,
+    "sources.md": sources,
+}
 
 
 def write(folder: Path = ROOT / "docs") -> list[Path]:

@@ -55,6 +55,11 @@ def resolve_groups(con: duckdb.DuckDBPyConnection, *, only_affected: bool) -> No
         con.execute("create or replace table delta.main.head as select * from delta.main.head_next")
         if not moved[0][0]:
             break
+    _name_groups(con)
+
+
+def _name_groups(con: duckdb.DuckDBPyConnection) -> None:
+    """Write delta.identity.customer_group from delta.main.head, with the name of each group's head."""
     con.execute("""
         create or replace table delta.identity.customer_group as
         with named as (

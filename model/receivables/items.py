@@ -15,6 +15,7 @@ BUCKETS = (
 )  # fmt: skip
 _EDGES = ((0, "not_due"), (30, "1-30"), (60, "31-60"), (90, "61-90"), (180, "91-180"), (365, "181-365"))
 OVERDUE = frozenset({"1-30", "31-60", "61-90", "91-180", "181-365", "over_365"})
+_DUE = "case when is_retention then greatest(due_on, release_on) else due_on end"
 _FOREVER = "date '9999-12-31'"
 # A red invoice may settle another customer's: its use is looked up whoever the settled invoice belongs to.
 _OF_CREDITS = "a.credit_key in (select invoice_key from item where amount < 0)"
@@ -60,11 +61,7 @@ def open_items_sql(*, known: bool = False, where: str = "true", basis: str = "du
     Retention is not due before its release. `where` filters the plan rows, as
     alias `p`; `basis` is due or invoice. Provisional documents are in, by kind.
     """
-    anchor = (
-        "invoice_on"
-        if basis == "invoice"
-        else "case when is_retention then greatest(due_on, release_on) else due_on end"
-    )
+    anchor = "invoice_on" if basis == "invoice" else _DUE
     return f"""
     with item as (
         select p.* from core.fct_plan_row as p

@@ -80,7 +80,7 @@ def _empty(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "key": row["key"], "label": row["label"], "currency": row["currency"], "open": ZERO,
         "buckets": dict.fromkeys(BUCKETS, ZERO), "overdue": ZERO, "unallocated": ZERO, "credits": ZERO,
-        "retention": ZERO, "provisional": ZERO, "items": 0, "header_filled": ZERO,
+        "retention": ZERO, "retention_not_due": ZERO, "provisional": ZERO, "items": 0, "header_filled": ZERO,
     }  # fmt: skip
 
 
@@ -102,6 +102,7 @@ def _count(entry: dict[str, Any], row: dict[str, Any]) -> None:
     entry["items"] += row["items"]
     entry["overdue"] += amount if bucket in OVERDUE else ZERO
     entry["retention"] += amount if row["is_retention"] else ZERO
+    entry["retention_not_due"] += amount if row["is_retention"] and bucket == "not_due" else ZERO
     entry["header_filled"] += amount if row["is_header_filled"] else ZERO
 
 
@@ -112,6 +113,7 @@ def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         "unallocated",
         "credits",
         "retention",
+        "retention_not_due",
         "provisional",
         "header_filled",
         "items",

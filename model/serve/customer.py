@@ -84,10 +84,7 @@ def customer(
     (promises, disputes) and freshness are read fresh and joined afterwards.
     """
     day = as_of or db.today()
-    asked = ("resolve", viewer.cache_key, query)
-    if asked not in db.cache:
-        db.cache[asked] = resolve(viewer, db, query)
-    key: str = db.cache[asked]
+    key = resolve(viewer, db, query)
     cached = ("customer", viewer.cache_key, key, day, known_at)
     if cached not in db.cache:
         db.cache[cached] = _read(viewer, db, key, day, known_at)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from model import search as index
-from model.policy import Viewer
+from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
 from ops.errors import C360Error
 from ops.store import stamp
@@ -42,8 +42,21 @@ def search(viewer: Viewer, db: Served, text: str, limit: int = 10) -> list[dict[
 
 
 def resolve(viewer: Viewer, db: Served, query: str) -> str:
-    """The customer key that `query` names. Raises NotFound with the nearest customers."""
-    text = query.strip()
+    """The customer key that `query` names. Raises NotFound with the nearest customers.
+
+    Cached per version and scope, except where a masked value led to it: every such use is audited.
+    """
+    asked = ("resolve", viewer.cache_key, query)
+    if asked in db.cache:
+        return str(db.cache[asked])
+    key, is_masked = _resolve(viewer, db, query.strip())
+    if not is_masked:
+        db.cache[asked] = key
+    return key
+
+
+def _resolve(viewer: Viewer, db: Served, text: str) -> tuple[str, bool]:
+    """(customer key, whether a value hidden from the viewer named it)."""
     rule, parameters = viewer.rows("customer")
     rows = db.rows(
         f"""select code.customer_key, min(case code.kind when 'customer_key' then 0 when 'id' then 1 else 2 end) as rank
@@ -54,17 +67,17 @@ def resolve(viewer: Viewer, db: Served, query: str) -> str:
         [text, text, *parameters],
     )
     if rows:
-        return str(rows[0]["customer_key"])
+        return str(rows[0]["customer_key"]), False
     with db.instance.store.read() as connection:
         statement = select(aliases.c.golden_key).where(aliases.c.kind == "customer", aliases.c.alias_key == text)
         alias = connection.execute(statement).scalar()
     if alias is not None and alias != text:
-        return resolve(viewer, db, alias)
+        return _resolve(viewer, db, alias)
     hits = search(viewer, db, text, 5)
     if len(hits) == 1 or (
         hits and hits[0]["score"] >= index.EXACT and (len(hits) < 2 or hits[1]["score"] < index.EXACT)
     ):
-        return str(hits[0]["customer_key"])
+        return str(hits[0]["customer_key"]), hits[0]["matched"]["value"] == HIDDEN
     near = ", ".join(f"{hit['name']} ({hit['customer_key']})" for hit in hits)
     raise NotFound(
         f"no customer answers to {text!r}",

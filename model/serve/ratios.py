@@ -40,10 +40,10 @@ def _row(
     first: date, last: date, days: int,
 ) -> dict[str, Any]:  # fmt: skip
     balance = closing["open"] - closing["retention"]
-    not_due = closing["buckets"]["not_due"] - closing["retention"]
+    not_due = closing["buckets"]["not_due"] - closing["retention_not_due"]
     period = _sales_between(viewer, db, closing["currency"], first, last)
     ratio = ratio_dso(balance, period, days)
-    best = ratio_dso(max(not_due, ZERO), period, days)
+    best = ratio_dso(not_due, period, days)
     back, is_beyond = countback(balance, sorted(sales.items(), reverse=True))
     return {
         "currency": closing["currency"],
@@ -114,7 +114,7 @@ def _cei(
 
 def _balance(viewer: Viewer, db: Served, currency: str, day: date) -> tuple[Decimal, Decimal]:
     for row in aging(viewer, db, day, currency=currency)["totals"]:
-        return row["open"] - row["retention"], max(row["buckets"]["not_due"] - row["retention"], ZERO)
+        return row["open"] - row["retention"], row["buckets"]["not_due"] - row["retention_not_due"]
     return ZERO, ZERO
 
 

@@ -9,7 +9,7 @@ import typer
 from model import delivery, serve
 from run.context import Context, show_json, table
 
-app = typer.Typer(help="Alerts.", invoke_without_command=True)
+app = typer.Typer(help="Alerts about customers, and their delivery.", invoke_without_command=True)
 
 
 def _list(state: Context, as_json: bool) -> None:

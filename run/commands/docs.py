@@ -6,5 +6,5 @@ from run import docs
 
 
 def command() -> None:
-    """Regenerate docs/commands.md, docs/data-dictionary.md and docs/sources.md from the code."""
+    """Regenerate the command, data dictionary, connector and alert pages of docs/ from the code."""
     docs.echo_written(docs.write())

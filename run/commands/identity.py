@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ops.tables import registry_history
 from run.context import Context, show_json, table
 
-app = typer.Typer(help="Identity.", no_args_is_help=True)
+app = typer.Typer(help="Which source records are one customer.", no_args_is_help=True)
 
 
 @app.callback()

@@ -11,7 +11,7 @@ from model import renewal as model
 from model import serve
 from run.context import Context, show_json, table
 
-app = typer.Typer(help="Renewal likelihood.", no_args_is_help=True)
+app = typer.Typer(help="Renewal likelihood: train, score, backtest, evaluate.", no_args_is_help=True)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from ops.errors import FatalError
 from ops.instance import SourceConfig
 from run.context import Context, table
 
-app = typer.Typer(help="Connectors and sources.", no_args_is_help=True)
+app = typer.Typer(help="Connectors and the sources of this instance.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ingest.collect import sync
 from model import build, conform, serve
 from model.policy import Viewer
 from ops.instance import Instance, InstanceConfig, SourceConfig
+from run.cli import app
 from tests.warehouse import helpers
 from tests.warehouse.test_trust_case_1 import stage
 
@@ -68,3 +71,24 @@ def test_every_grouping_has_the_same_total(instance: Instance, by: str) -> None:
 def test_one_currency_only(instance: Instance) -> None:
     answer = serve.aging(Viewer.operator(), serve.open_published(instance), date(2026, 11, 21), currency="EUR")
     assert [row["currency"] for row in answer["totals"]] == ["EUR"]
+
+
+@pytest.mark.parametrize(("day", "currency", "buckets", "figures"), CASES)
+def test_the_command_line_says_the_same(
+    instance: Instance, day: date, currency: str, buckets: dict[str, int], figures: dict[str, int]
+) -> None:
+    result = CliRunner().invoke(app, ["--home", str(instance.home), "aging", "--as-of", day.isoformat(), "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.output)
+    assert (answer["as_of"], answer["known_at"], answer["basis"]) == (day.isoformat(), "now", "due")
+    (total,) = [row for row in answer["totals"] if row["currency"] == currency]
+    assert all(isinstance(amount, str) for amount in total["buckets"].values())
+    assert {name: Decimal(amount) for name, amount in total["buckets"].items() if Decimal(amount)} == buckets
+    assert {name: Decimal(total[name]) for name in figures} == figures
+
+
+def test_the_card_says_the_same(instance: Instance) -> None:
+    card = serve.customer(Viewer.operator(), serve.open_published(instance), "C1", as_of=date(2026, 11, 21))
+    owed = {row["currency"]: row for row in card["receivables"]["by_currency"]}
+    assert [owed["CNY"][name] for name in ("open", "overdue", "unallocated")] == [98090, 55150, 6100]
+    assert [owed["EUR"][name] for name in ("open", "overdue", "unallocated")] == [6000, 6000, 6000]

@@ -99,17 +99,18 @@ def test_the_customer_screen_says_what_redmine_says(redmine, projects, instance_
     same_as_redmine(redmine, collected.customer(COMPANY))
 
     redmine.change(f"projects/{projects['spares']}", "project", name="Spare parts 2027")
-    redmine.change(f"issues/{projects['issues'][5]}", "issue", due_date="2026-11-25", subject="Call the fitter")
+    version = f"versions/{projects['retrofit_version']}"
+    redmine.change(version, "version", name="Site acceptance", due_date="2026-12-05")
     collected.sync()
     collected.build()
     shown = collected.customer(COMPANY)
     same_as_redmine(redmine, shown)
     retrofit = next(row for row in shown["projects"] if row["code"] == "retrofit")
-    assert retrofit["next_milestone"]["name"] == "Call the fitter"
+    assert retrofit["next_milestone"]["name"] == "Site acceptance"
 
 
 def same_as_redmine(redmine, shown: dict[str, Any]) -> None:
-    """The projects of the screen against Redmine's own list, their next dates against its open issues."""
+    """The projects of the screen against Redmine's own list, its next milestone against its open versions."""
     own = [
         row for row in every(redmine, "projects", status="1|5").values() if row["custom_fields"][0]["value"] == COMPANY
     ]
@@ -117,9 +118,10 @@ def same_as_redmine(redmine, shown: dict[str, Any]) -> None:
         (row["identifier"], row["name"], {1: "active", 5: "done"}[row["status"]]) for row in own
     }
     retrofit = next(row for row in shown["projects"] if row["code"] == "retrofit")
-    issues = [row for row in every(redmine, "issues").values() if row["project"]["name"] == retrofit["name"]]
-    dates = [row["due_date"] for row in issues if row["due_date"]]
-    assert str(retrofit["next_milestone"]["planned_on"]) == min(dates)
+    project = next(row["id"] for row in own if row["identifier"] == "retrofit")
+    versions = redmine.get(f"projects/{project}/versions")["versions"]
+    first = min((row["due_date"], row["name"]) for row in versions if row["status"] != "closed")
+    assert (str(retrofit["next_milestone"]["planned_on"]), retrofit["next_milestone"]["name"]) == first
 
 
 def test_a_wrong_key_is_said(redmine, instance_of) -> None:

@@ -1,0 +1,41 @@
+"""One small published demo instance per test run, shared by all workers of pytest-xdist."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ops.instance import Instance
+from run import demo
+
+CUSTOMERS, SEED, DAY = 60, 20260101, date(2026, 11, 21)
+NOW = "2026-11-21T02:00:00+00:00"
+
+
+@contextmanager
+def shared(factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """The demo instance as of DAY, built by whichever worker comes first; the clock stays fixed inside.
+
+    It is shared: tests may add work state to it, but not build or publish.
+    """
+    base = factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home = folder / f"demo{CUSTOMERS}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C360_NOW", NOW)
+        patch.setenv("C360_HOME", str(home))
+        with Path(f"{home}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = Path(f"{home}.done")
+            if not done.exists():
+                demo.prepare(home, customers=CUSTOMERS, seed=SEED)
+                done.touch()
+        instance = Instance.load(home)
+        yield instance
+        instance.store.close()
