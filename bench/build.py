@@ -35,11 +35,11 @@ def _increment(instance: Instance, folder: Path, customers: int, changed: int) -
     return time.perf_counter() - started
 
 
-def _small_increment(instance: Instance, folder: Path, customers: int, changed: int) -> None:
+def _small_increment(instance: Instance, folder: Path, customers: int, changed: int, *, release: bool) -> None:
     """One more customer has another phone: only that file is collected, all rows of that customer move."""
     synthetic.write(folder, customers, changed, only=("customer",))
     collect.sync(instance, "books", "customer")
-    build.build(instance)
+    build.build(instance, release=release)
 
 
 def _lookup_ms(instance: Instance, customers: int) -> float:
@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
         folder = work / "i-files"
         samples = [_increment(instance, folder, customers, changed * (step + 1)) for step in range(3)]
         for step in range(INCREMENTS):
-            _small_increment(instance, folder, customers, changed * 3 + step + 1)
+            last = step + 1 == INCREMENTS
+            _small_increment(instance, folder, customers, changed * 3 + step + 1, release=last)
         after = _lookup_ms(instance, customers)
         return {
             "customers": customers,

@@ -112,7 +112,10 @@ def _build(
     if not whole:
         if not entities and decision == int(_state(con, "decision") or 0):
             return BuildResult(None, "none", 0, 0, seconds, staged, build_id=base, base_build_id=base)
-        result = _incremental(con, instance.store, build_id, entities, decision, say)
+        try:
+            result = _incremental(con, instance.store, build_id, entities, decision, say)
+        except build_run.CountMismatchError as error:
+            say(f"the increment does not add up and is rebuilt in full: {error.what}")
     if result is None:
         result = _full(con, instance.store, build_id, decision, signature, say)
     seconds["models"] = clock.monotonic() - started

@@ -203,6 +203,9 @@ def _by_record(con: duckdb.DuckDBPyConnection, entities: set[str]) -> None:
             _affect(con, _through(entity, column, parent))
     for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
         for column, parent in parents:
+            if parent in entities:
+                # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
+                _affect(con, _orphaning(parent))
             if parent in entities and entity in TABLES:
                 _affect(
                     con,
@@ -217,6 +220,14 @@ def _by_record(con: duckdb.DuckDBPyConnection, entities: set[str]) -> None:
 
 def _affect(con: duckdb.DuckDBPyConnection, query: str) -> None:
     con.execute(f"insert into delta.main.affected {query}")
+
+
+def _orphaning(parent: str) -> str:
+    return f"""
+        select '{customers.UNKNOWN}' from staging.{parent} as e
+        join delta.main.changed as c on c.entity = '{parent}' and c.source = e.source and c.source_id = e.source_id
+        where e.is_deleted limit 1
+    """
 
 
 def _customers_of(changed: str, entity: str, column: str, *, is_expression: bool = False) -> str:
@@ -236,6 +247,7 @@ def _through(entity: str, column: str, parent: str) -> str:
         select coalesce(x.customer_key, '{customers.UNKNOWN}') from staging.{entity} as e
         join delta.main.changed as c on c.entity = '{entity}' and c.source = e.source and c.source_id = e.source_id
         left join staging.{parent} as p on p.source = e.source and p.source_id = e.{column}
+            and p.seen_to is null and not p.is_deleted
         left join {crosswalk} as x on x.source = p.source and x.source_id = coalesce({owner}, '')
     """
 
@@ -325,7 +337,8 @@ def _add(con: duckdb.DuckDBPyConnection, entity: str, column: str, parent: str, 
 
 def _add_orphans(con: duckdb.DuckDBPyConnection, entity: str, parents: tuple[tuple[str, str], ...]) -> None:
     missing = " ".join(
-        f"anti join delta.shown.{parent} as p{i} on p{i}.source = e.source and p{i}.source_id = e.{column}"
+        f"anti join delta.shown.{parent} as p{i} on p{i}.source = e.source and p{i}.source_id = e.{column} "
+        f"and p{i}.seen_to is null and not p{i}.is_deleted"
         for i, (column, parent) in enumerate(parents)
     )
     con.execute(f"""

@@ -175,14 +175,18 @@ def check(con: duckdb.DuckDBPyConnection, model: Model, rows: str) -> None:
         )
 
 
+class CountMismatchError(FatalError):
+    """What came out of a model is not what went in."""
+
+
 def check_counts(con: duckdb.DuckDBPyConnection) -> None:
-    """Rows in = rows out between staging and core, for the entities of COUNTED; FatalError names both counts."""
+    """Rows in = rows out between staging and core for COUNTED entities; CountMismatchError names both counts."""
     for table, entity in COUNTED.items():
         current = " where known_to is null" if table in _VERSIONED else ""
         out = _count(con, f"{table}{current}")
         came = _count(con, f"delta.shown.{entity} where seen_to is null and not is_deleted")
         if out != came:
-            raise FatalError(
+            raise CountMismatchError(
                 f"{table} has {out:,} current rows, staging.{entity} has {came:,}: rows were lost or doubled",
                 remedy="run `c360 build --full`; the last published build stays in use",
             )

@@ -20,11 +20,12 @@ from typing import Any
 import duckdb
 
 from model.policy import Viewer
-from model.search_tokens import HAN, fold, key, name_tokens, number_forms, number_tokens, query_terms
+from model.search_tokens import HAN, fold, han, key, name_tokens, number_forms, number_tokens, query_terms
 
 EXACT, PREFIX, WORDS = 3.0, 2.0, 1.0
 _CANDIDATES = 400
 _LONGEST = 200
+_TOKENS = 2  # raise it when tokens change: an older sidecar is then written anew, not carried forward
 _NAMES = {"name", "short_name", "english_name", "former_name", "contact"}
 _WEIGHT = {
     "name": 0.9, "short_name": 0.85, "code": 0.8, "id": 0.8, "uscc": 0.8, "tax_number": 0.8, "phone": 0.7,
@@ -86,7 +87,7 @@ def build_sidecar(
     With `previous` and `changed_keys` the former sidecar is copied and only those customers are replaced.
     """
     out_path.unlink(missing_ok=True)
-    takes_forward = previous is not None and changed_keys is not None
+    takes_forward = previous is not None and changed_keys is not None and _tokens_of(previous) == _TOKENS
     if takes_forward and previous is not None:
         shutil.copyfile(previous, out_path)
     source = duckdb.connect(str(db_path), read_only=True)
@@ -96,6 +97,7 @@ def build_sidecar(
             target.execute(f"pragma {pragma}")
         if not takes_forward:
             target.executescript(_SCHEMA)
+            target.execute(f"pragma user_version={_TOKENS}")
         target.execute("begin")
         keys = list(changed_keys or []) if takes_forward else None
         if keys is not None:
@@ -109,6 +111,15 @@ def build_sidecar(
     finally:
         target.close()
         source.close()
+
+
+def _tokens_of(sidecar: Path) -> int:
+    """By which version of the tokens a sidecar was written."""
+    connection = sqlite3.connect(f"file:{sidecar}?mode=ro", uri=True)
+    try:
+        return int(connection.execute("pragma user_version").fetchone()[0])
+    finally:
+        connection.close()
 
 
 def _remove(target: sqlite3.Connection, keys: list[str]) -> None:
@@ -210,7 +221,7 @@ def _visible(owners: list[str] | None) -> tuple[str, list[str]]:
 
 def _says(row: tuple[Any, ...], text: str) -> bool:
     """Every Chinese word of `text` stands in the value as typed: bigrams alone would also match scattered pairs."""
-    value = fold(row[2])
+    value = han(fold(row[2]))
     return all(run in value for run in HAN.findall(fold(text)))
 
 

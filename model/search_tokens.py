@@ -43,29 +43,30 @@ def _readings(character: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(([surname] if surname else []) + readings))
 
 
+def han(text: str) -> str:
+    """The Chinese characters of folded `text` in one run: brackets and blanks are left out when people type."""
+    return "".join(HAN.findall(text))
+
+
 def bigrams(text: str) -> list[str]:
-    """Every pair of neighbouring Chinese characters of folded `text`, and single characters standing alone."""
-    tokens: list[str] = []
-    for run in HAN.findall(text):
-        tokens += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
-    return tokens
+    """Every pair of neighbouring Chinese characters of folded `text`, also across brackets, and single ones alone."""
+    whole = han(text)
+    return [whole[i : i + 2] for i in range(len(whole) - 1)] + [run for run in HAN.findall(text) if len(run) == 1]
 
 
 def pinyin_tokens(text: str) -> list[str]:
     """Full pinyin and initials of folded `text` from every syllable on, so that any inner part is a prefix of one.
 
-    The first two readings of the first character are both indexed (surnames read differently).
+    Brackets between characters do not end a part. The first two readings of the first character are both indexed
+    (surnames read differently).
     """
     tokens: list[str] = []
-    for run in HAN.findall(text):
-        syllables = [_readings(character) for character in run]
-        for start in range(len(run)):
-            rest = [readings[0] for readings in syllables[start : start + MAX_SYLLABLES] if readings]
-            if not rest:
-                continue
-            for first in syllables[start][:2] or rest[:1]:
-                spelled = [first, *rest[1:]]
-                tokens += ["".join(spelled), "".join(part[0] for part in spelled)]
+    syllables = [readings for character in han(text) if (readings := _readings(character))]
+    for start, readings in enumerate(syllables):
+        rest = [following[0] for following in syllables[start + 1 : start + MAX_SYLLABLES]]
+        for first in readings[:2]:
+            spelled = [first, *rest]
+            tokens += ["".join(spelled), "".join(part[0] for part in spelled)]
     return tokens
 
 

@@ -85,7 +85,7 @@ def customer(
     """
     day = as_of or db.today()
     key = resolve(viewer, db, query)
-    cached = ("customer", viewer.cache_key, key, day, known_at)
+    cached = ("customer", viewer.cache_key, viewer.language, key, day, known_at)
     if cached not in db.cache:
         db.cache[cached] = _read(viewer, db, key, day, known_at)
     return _assemble(viewer, db, db.cache[cached], day)

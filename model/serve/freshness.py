@@ -25,11 +25,8 @@ def freshness(db: Served) -> dict[str, Any]:
 def source_states(db: Served) -> list[dict[str, Any]]:
     """One row per source that is not off: role, source, last_success_at, age_s, state fresh|stale|failed|never."""
     with db.instance.store.read() as connection:
-        latest = dict(
-            connection.execute(
-                select(runs.c.source, func.max(runs.c.ended_at)).where(runs.c.state == "done").group_by(runs.c.source)
-            ).tuples().all()
-        )  # fmt: skip
+        ended_at = select(runs.c.source, func.max(runs.c.ended_at)).where(runs.c.state == "done")
+        latest = {row[0]: row[1] for row in connection.execute(ended_at.group_by(runs.c.source))}
         failed = {
             row.source
             for row in connection.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
@@ -15,23 +15,11 @@ from ops.tables import runs
 
 def status(_viewer: Viewer, db: Served) -> dict[str, Any]:
     """{build{version, published_at}, sources[{source, state, last_success_at, age_s, rows_landed, …}]}."""
-    with db.instance.store.read() as connection:
-        landed = dict(
-            connection.execute(select(runs.c.source, func.sum(runs.c.rows_landed)).group_by(runs.c.source))
-            .tuples()
-            .all()
-        )
-        rejected: dict[str, int] = dict(
-            connection.execute(
-                select(quarantine_table.c.source, func.count()).where(quarantine_table.c.status == "open")
-                .group_by(quarantine_table.c.source)
-            ).tuples().all()
-        )  # fmt: skip
-        starts = dict(
-            connection.execute(select(runs.c.source, func.max(runs.c.started_at)).group_by(runs.c.source))
-            .tuples()
-            .all()
-        )
+    landed = _by_source(db, select(runs.c.source, func.sum(runs.c.rows_landed)).group_by(runs.c.source))
+    starts = _by_source(db, select(runs.c.source, func.max(runs.c.started_at)).group_by(runs.c.source))
+    is_open = quarantine_table.c.status == "open"
+    counted = select(quarantine_table.c.source, func.count()).where(is_open).group_by(quarantine_table.c.source)
+    rejected = _by_source(db, counted)
     staged = {
         row["source"]: row["n"]
         for row in db.rows("select source, sum(current_count)::bigint as n from marts.mart_freshness group by source")
@@ -56,6 +44,11 @@ def status(_viewer: Viewer, db: Served) -> dict[str, Any]:
         "company": db.instance.config.company,
         "sources": answer,
     }
+
+
+def _by_source(db: Served, statement: Select[Any]) -> dict[str, Any]:
+    with db.instance.store.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def _next_run(schedule: str | None, last: str | None, zone: str) -> Any:

@@ -42,7 +42,7 @@ def stage(inst: Instance) -> None:
              "created_at": "2026-10-01"}])  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("C360_NOW", "2026-11-21T02:00:00+00:00")
@@ -53,7 +53,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         made.store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def db(instance: Instance) -> Served:
     return serve.open_published(instance)
 
