@@ -116,6 +116,9 @@ def _build(
             result = _incremental(con, instance.store, build_id, entities, decision, say)
         except build_run.CountMismatchError as error:
             say(f"the increment does not add up and is rebuilt in full: {error.what}")
+            con.execute("detach delta")
+            build_delta.attach(con)
+            build_delta.take_changes(con)
     if result is None:
         result = _full(con, instance.store, build_id, decision, signature, say)
     seconds["models"] = clock.monotonic() - started

@@ -8,10 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from model import build_run
 from ops import tables
 from tests.warehouse import helpers
 
@@ -154,3 +156,57 @@ def test_incremental_equals_full(first: list[Any], later: list[tuple[list[Any], 
             extra = [row for row in incremental[name] if row not in expected]
             assert (lost, extra) == ([], []), name
             assert len(incremental[name]) == len(expected), name
+
+
+def test_rows_of_a_deleted_ticket_stay_counted_in_every_later_increment() -> None:
+    """The events of a ticket that is gone move to the unidentified customer, and are not lost again afterwards."""
+    ticket = {"customer_id": "1", "number": "T1", "created_at": "2026-03-01T10:00:00", "status": "open"}
+    event = {"ticket_id": "1", "happened_at": "2026-03-01T11:00:00", "to_value": "open"}
+    customers = [("customer", "crm", {"id": key, "name": name}, key) for key, name in zip("123", NAMES, strict=False)]
+    first = [
+        *customers,
+        ("ticket", "crm", {"id": "1", **ticket}, "1"),
+        ("ticket_event", "crm", {"id": "1", **event}, "1"),
+    ]
+    steps: list[list[Any]] = [
+        [("ticket", "crm", None, "1")],
+        [("customer", "crm", {"id": "1", "name": "换了名字有限公司"}, "1")],
+        [("ticket", "crm", {"id": "2", **ticket, "customer_id": None}, "2")],
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        inst = helpers.instance(Path(folder) / "i")
+        with helpers.open_staging(inst) as con:
+            apply(con, first, 0)
+        helpers.make(inst, full=True)
+        for step, changes in enumerate(steps, start=1):
+            with helpers.open_staging(inst) as con:
+                apply(con, changes, step)
+            assert helpers.make(inst).mode == "incremental"
+            assert helpers.rows(inst, "select customer_key from core.fct_ticket_event") == [("C000000",)]
+        incremental = helpers.everything(inst)
+        helpers.make(inst, full=True)
+        assert helpers.everything(inst) == incremental
+        inst.store.close()
+
+
+def test_an_increment_that_does_not_add_up_is_rebuilt_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    genuine = build_run.check_counts
+
+    def first_time_wrong(con: Any) -> None:
+        calls.append("check")
+        if len(calls) == 1:
+            raise build_run.CountMismatchError("core.fct_ticket has 1 current rows, staging.ticket has 2")
+        genuine(con)
+
+    with tempfile.TemporaryDirectory() as folder:
+        inst = helpers.instance(Path(folder) / "i")
+        with helpers.open_staging(inst) as con:
+            apply(con, [("customer", "crm", {"id": "1", "name": NAMES[0]}, "1")], 0)
+        helpers.make(inst, full=True)
+        with helpers.open_staging(inst) as con:
+            apply(con, [("customer", "crm", {"id": "1", "name": NAMES[1]}, "1")], 1)
+        monkeypatch.setattr(build_run, "check_counts", first_time_wrong)
+        assert helpers.make(inst).mode == "full"
+        assert ("C000001", NAMES[1]) in helpers.rows(inst, "select customer_key, name from core.dim_customer")
+        inst.store.close()
