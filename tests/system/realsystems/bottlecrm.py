@@ -153,7 +153,9 @@ def running(folder: Path) -> Iterator[BottleCrm]:
 
 
 def _organisation(tools: Path, url: str, client: httpx.Client, database: Database) -> BottleCrm:
-    said = run([str(tools / "python"), "-m", "django", "devlogin", ADMIN], env=database.environment())
+    said = run(
+        [str(tools / "python"), "-m", "django", "devlogin", ADMIN], env=database.environment(), cwd=cache_folder()
+    )
     found = re.search(r"access_token:\s+(\S+)", said)
     assert found, said
     client.headers["Authorization"] = f"Bearer {found.group(1)}"
