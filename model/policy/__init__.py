@@ -87,6 +87,13 @@ class Viewer:
         )
         return team, [self.employee_key, self.employee_key, self.team]
 
+    def named_rows(self) -> tuple[str, dict[str, Any]]:
+        """The row rule over `customer` with named parameters, for queries that name theirs."""
+        rule, values = self.rows()
+        for number in range(len(values)):
+            rule = rule.replace("?", f"$rule{number}", 1)
+        return rule, {f"rule{number}": value for number, value in enumerate(values)}
+
     def with_language(self, language: str) -> Viewer:
         """The same viewer reading another language."""
         return replace(self, language=language)

@@ -56,11 +56,8 @@ def act(viewer: Viewer, db: Served, item_key: str, action: str, **arguments: Any
 
 
 def _item(viewer: Viewer, db: Served, item_key: str) -> dict[str, Any]:
-    rule, values = viewer.rows()
-    parameters: dict[str, Any] = {"as_of": db.today(), "item_key": item_key}
-    for number, value in enumerate(values):
-        rule = rule.replace("?", f"$rule{number}", 1)
-        parameters[f"rule{number}"] = value
+    rule, named = viewer.named_rows()
+    parameters: dict[str, Any] = {"as_of": db.today(), "item_key": item_key, **named}
     found = db.rows(
         f"""select item.record_key, item.currency, item.open_amount from ({open_items_sql()}) as item
             join core.dim_customer as customer on customer.customer_key = item.customer_key

@@ -137,11 +137,8 @@ def _where(customer_key: str | None) -> str:
 def _parameters(
     viewer: Viewer, day: date, known: datetime | None, customer_key: str | None
 ) -> tuple[str, dict[str, Any]]:
-    rule, values = viewer.rows()
-    parameters: dict[str, Any] = {"as_of": day}
-    for number, value in enumerate(values):
-        rule = rule.replace("?", f"$rule{number}", 1)
-        parameters[f"rule{number}"] = value
+    rule, named = viewer.named_rows()
+    parameters: dict[str, Any] = {"as_of": day, **named}
     if known is not None:
         parameters["known"] = known
     if customer_key is not None:

@@ -38,15 +38,6 @@ def overview(viewer: Viewer, db: Served, months: int = 12) -> dict[str, Any]:
     return answer
 
 
-def _rule(viewer: Viewer) -> tuple[str, dict[str, Any]]:
-    rule, values = viewer.rows()
-    parameters: dict[str, Any] = {}
-    for number, value in enumerate(values):
-        rule = rule.replace("?", f"$rule{number}", 1)
-        parameters[f"rule{number}"] = value
-    return rule, parameters
-
-
 def _overview(viewer: Viewer, db: Served, day: date, months: int) -> dict[str, Any]:
     starts = month_starts(day, months)
     sales = _sales(viewer, db, starts[0], day)
@@ -70,7 +61,7 @@ def _overview(viewer: Viewer, db: Served, day: date, months: int) -> dict[str, A
 
 
 def _sales(viewer: Viewer, db: Served, since: date, day: date) -> list[dict[str, Any]]:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     return db.rows(
         f"""select m.month_on, m.currency, sum(m.sales_amount) as sales_amount,
                    sum(m.received_amount) as received_amount
@@ -93,7 +84,7 @@ def _month_ends(starts: list[date], day: date) -> list[date]:
 
 
 def _aging_of(viewer: Viewer, db: Served, end: date) -> dict[str, Any]:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     rows = db.rows(
         f"""select item.currency, item.days_past_due as days, item.is_term_open, sum(item.open_amount) as amount
             from ({open_items_sql()}) as item
@@ -135,7 +126,7 @@ def _top(db: Served, owed: dict[str, Any], day: date, limit: int = 10) -> list[d
 
 
 def _pipeline(viewer: Viewer, db: Served) -> list[dict[str, Any]]:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     return db.rows(
         f"""select o.stage, o.currency, count(*) as count, sum(o.amount) as amount,
                    cast(sum(o.amount * cast(coalesce(o.probability_percent, 0) as decimal(9, 4)) * 0.01)
@@ -149,7 +140,7 @@ def _pipeline(viewer: Viewer, db: Served) -> list[dict[str, Any]]:
 
 
 def _service(viewer: Viewer, db: Served, since: date) -> list[dict[str, Any]]:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     return db.rows(
         f"""select cast(date_trunc('month', t.created_at) as date) as month, count(*) as created,
                    count(*) filter (t.solved_at is not null) as solved,
@@ -165,7 +156,7 @@ def _service(viewer: Viewer, db: Served, since: date) -> list[dict[str, Any]]:
 
 
 def _delivery(viewer: Viewer, db: Served, day: date) -> dict[str, Any]:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     row = db.rows(
         f"""select count(*) filter (m.done_on <= coalesce(m.original_planned_on, m.planned_on)) as on_time,
                    count(*) filter (m.done_on is not null) as done,
@@ -190,7 +181,7 @@ def _kpis(
             money.add(amounts, row["currency"] or db.instance.config.base_currency, row[name])
         return money.total(db, amounts, day)
 
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     open_tickets = db.rows(
         f"""select count(*) as n from core.fct_ticket as t
             join core.dim_customer as customer on customer.customer_key = t.customer_key
@@ -210,7 +201,7 @@ def _kpis(
 
 def _retention(viewer: Viewer, db: Served, day: date) -> dict[str, Any]:
     """NRR and GRR over twelve months on recurring contracts in force, per customer, one currency at a time."""
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     rows = db.rows(
         f"""with value as (
                 select c.customer_key, c.currency,

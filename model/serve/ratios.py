@@ -11,7 +11,7 @@ from model.policy import Viewer
 from model.receivables.ratios import collection, countback, ratio_dso
 from model.serve.aging import aging
 from model.serve.connection import Served
-from model.serve.overview import _retention, _rule, month_starts
+from model.serve.overview import _retention, month_starts
 
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
@@ -61,7 +61,7 @@ def _row(
 
 
 def _sales_by_month(viewer: Viewer, db: Served, last: date) -> dict[str, dict[date, Decimal]]:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     rows = db.rows(
         f"""select m.currency, m.month_on, sum(m.sales_amount) as amount from marts.mart_sales_month as m
             join core.dim_customer as customer on customer.customer_key = m.customer_key
@@ -75,7 +75,7 @@ def _sales_by_month(viewer: Viewer, db: Served, last: date) -> dict[str, dict[da
 
 
 def _sales_between(viewer: Viewer, db: Served, currency: str, first: date, last: date) -> Decimal:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     row = db.rows(
         f"""select coalesce(sum(amount), 0) as amount from (
                 select customer_key, gross_amount as amount from core.fct_invoice
@@ -119,7 +119,7 @@ def _balance(viewer: Viewer, db: Served, currency: str, day: date) -> tuple[Deci
 
 
 def _write_offs(viewer: Viewer, db: Served, currency: str, start: date, following: date) -> Decimal:
-    rule, parameters = _rule(viewer)
+    rule, parameters = viewer.named_rows()
     row = db.rows(
         f"""select coalesce(sum(a.amount), 0) as amount from core.fct_allocation as a
             join core.dim_customer as customer on customer.customer_key = a.customer_key

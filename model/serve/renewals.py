@@ -19,11 +19,8 @@ HORIZON_DAYS = 180
 def renewals(viewer: Viewer, db: Served, days: int = HORIZON_DAYS) -> list[dict[str, Any]]:
     """Recurring contracts in force that end within `days`, earliest first, of customers this viewer may see."""
     day = db.today()
-    rule, values = viewer.rows()
-    parameters: dict[str, Any] = {"today": day, "until": day + timedelta(days=days)}
-    for number, value in enumerate(values):
-        rule = rule.replace("?", f"$rule{number}", 1)
-        parameters[f"rule{number}"] = value
+    rule, named = viewer.named_rows()
+    parameters: dict[str, Any] = {"today": day, "until": day + timedelta(days=days), **named}
     rows = db.rows(
         f"""select contract.customer_key, customer.name, contract.record_key, contract.number as contract_number,
                    contract.end_on, contract.amount, contract.currency, customer.owner_name as owner,

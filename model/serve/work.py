@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import select
 
 from model.serve.connection import Served
-from ops.store import stamp
 from ops.tables import disputes, notes, promises
 
 ZERO = Decimal(0)
@@ -86,8 +85,3 @@ def with_state(db: Served, owed: dict[str, Any], day: date) -> dict[str, Any]:
             }
         )
     return {**owed, "items": items, "disputed": dict(disputed)}
-
-
-def now() -> str:
-    """The present instant as the store writes it."""
-    return stamp()

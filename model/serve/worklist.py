@@ -42,11 +42,8 @@ def worklist(viewer: Viewer, db: Served, as_of: date | None = None, owner: str |
 def _overdue(viewer: Viewer, db: Served, day: date) -> list[dict[str, Any]]:
     key = ("overdue", viewer.cache_key, day)
     if key not in db.cache:
-        rule, values = viewer.rows()
-        parameters: dict[str, Any] = {"as_of": day}
-        for number, value in enumerate(values):
-            rule = rule.replace("?", f"$rule{number}", 1)
-            parameters[f"rule{number}"] = value
+        rule, named = viewer.named_rows()
+        parameters: dict[str, Any] = {"as_of": day, **named}
         rows = db.rows(
             f"""select item.customer_key, customer.name, customer.owner_key, customer.owner_name, item.record_key,
                        item.invoice_number, item.currency, item.open_amount, item.days_past_due, item.due_on,
