@@ -28,7 +28,7 @@ path = "records"
 records = "records"
 id = "id"
 params = { page = "{page.number}" }
-page = { type = "number", limit = 1000, stop = { path = "has_more", values = ["false"] } }
+page = { type = "number", limit = LIMIT, stop = { path = "has_more", values = ["false"] } }
 """
 MAPPING = """
 [mapping]
@@ -52,12 +52,12 @@ created_at = "created_at"
 
 
 def main() -> None:
-    """URL HOME RECORDS: run once over a fresh instance and check that nothing was lost."""
+    """URL HOME RECORDS PAGE: run once over a fresh instance and check that nothing was lost."""
     url, home, expected = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     source = SourceConfig(name="crm", connector="benchcrm", role="crm", settings={"base_url": url})
     instance = Instance.create(home, InstanceConfig(company="bench", source=[source]))
     for folder, name, text in (
-        ("sources/benchcrm", "source.toml", SPEC),
+        ("sources/benchcrm", "source.toml", SPEC.replace("LIMIT", sys.argv[4])),
         ("conform", "benchcrm.toml", MAPPING),
     ):
         (instance.config_dir / folder).mkdir(parents=True)

@@ -11,6 +11,7 @@ import httpx
 
 from ingest.documents import find, loads, text_of
 from ingest.errors import ContractError, SourceBusy, StreamRefused
+from ingest.slices import Cut, Slicer
 from ingest.spec import HttpSpec
 from ingest.spec_parts import Rule, Stop
 from ops import clock
@@ -21,12 +22,13 @@ _SHOWN = 300
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer: its JSON value, headers and address."""
+    """A good answer: its JSON value, headers and address; cut into records where the caller gave a slicer."""
 
     payload: Any
     headers: httpx.Headers
     url: str
     size: int
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,11 @@ def text_in(response: httpx.Response) -> str:
         return response.content.decode("gb18030", errors="replace")
 
 
-def judge(response: httpx.Response, http: HttpSpec, where: str) -> Answer | Verdict:
+def judge(response: httpx.Response, http: HttpSpec, where: str, slicer: Slicer | None = None) -> Answer | Verdict:
     """An Answer when the source said yes, a Verdict when the call may be repeated, else an error is raised."""
+    cut = slicer.cut(response.content) if slicer and _is_plain(response) else None
+    if cut and _is_good(cut.payload, http):
+        return Answer(cut.payload, response.headers, str(response.url), len(response.content), cut)
     text = text_in(response)
     payload, broken = _parse(text)
     answer = Answer(payload, response.headers, str(response.url), len(response.content))
@@ -86,6 +91,21 @@ def judge(response: httpx.Response, http: HttpSpec, where: str) -> Answer | Verd
             valid=", ".join(http.success.values),
         )
     return answer
+
+
+def _is_plain(response: httpx.Response) -> bool:
+    """Whether the answer may be cut: a good status, no web page, no other letters than UTF-8 declared."""
+    if response.status_code != 200 or "html" in response.headers.get("content-type", ""):
+        return False
+    return (response.charset_encoding or "utf-8").lower() in {"utf-8", "utf8"}
+
+
+def _is_good(payload: Any, http: HttpSpec) -> bool:
+    """Whether nothing around the records says otherwise; if something does, the whole answer is judged."""
+    if http.success and not holds(http.success, payload):
+        return False
+    suspects = [rule for rule in http.errors if not rule.status or 200 in rule.status]
+    return not any(_matches(rule, 200, payload, "") if rule.path else rule.status for rule in suspects)
 
 
 def _parse(text: str) -> tuple[Any, bool]:

@@ -34,9 +34,9 @@ def _verbatim(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a document")
 
 
-def digest(document: str) -> str:
-    """blake2b-128 of a document's text, in hex."""
-    return hashlib.blake2b(document.encode(), digest_size=16).hexdigest()
+def digest(document: bytes) -> str:
+    """blake2b-128 of a document, in hex."""
+    return hashlib.blake2b(document, digest_size=16).hexdigest()
 
 
 def find(value: Any, path: str) -> Any:

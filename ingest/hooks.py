@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ingest.errors import SpecError
 from ingest.spec import SourceSpec, StreamSpec
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from ingest.cursor import Window
     from ingest.http import SourceClient
+    from ingest.writing import Batch
 
 Record = dict[str, Any]
-Page = list[Record] | tuple[list[Record], Any]
+Page: TypeAlias = "list[Record] | tuple[list[Record], Any] | Batch"
 
 
 @dataclass

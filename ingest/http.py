@@ -19,6 +19,7 @@ from ingest.auth import Auth, chosen
 from ingest.budget import Budgets
 from ingest.errors import ContractError, LoginError, SourceBusy
 from ingest.hooks import Call, Hooks
+from ingest.slices import Slicer
 from ingest.spec import SourceSpec, StreamSpec
 from ingest.template import render
 from ops import clock
@@ -90,13 +91,14 @@ class SourceClient:
         body: Any = None,
         headers: dict[str, str] | None = None,
         stream: StreamSpec | None = None,
+        slicer: Slicer | None = None,
     ) -> Answer:
-        """The good answer to one call; `path` as in `absolute`.
+        """The good answer to one call; `path` as in `absolute`. With a slicer its records are cut, not read.
 
         Raises SourceBusy after all attempts, LoginError, ContractError or StreamRefused.
         """
         self.auth.ensure()
-        return self._attempts(method, path, params, body, headers, stream)
+        return self._attempts(method, path, params, body, headers, stream, slicer)
 
     def bare(self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """The JSON value of one call made without a login: for hooks that log in. Errors as in `request`."""
@@ -110,6 +112,7 @@ class SourceClient:
         body: Any,
         headers: dict[str, str] | None,
         stream: StreamSpec | None,
+        slicer: Slicer | None = None,
     ) -> Answer:
         where = f"{self.source.name}/{stream.name}" if stream else self.source.name
         renewed = 0
@@ -118,7 +121,7 @@ class SourceClient:
             if verdict is not None and verdict.action == "retry":
                 self._pause(verdict, attempt, where)
             generation = self.auth.generation
-            outcome = self._once(method, path, params, body, headers, stream, where)
+            outcome = self._once(method, path, params, body, headers, stream, where, slicer)
             if isinstance(outcome, Answer):
                 return outcome
             verdict = outcome
@@ -158,6 +161,7 @@ class SourceClient:
         headers: dict[str, str] | None,
         stream: StreamSpec | None,
         where: str,
+        slicer: Slicer | None = None,
     ) -> Answer | Verdict:
         self._take_budget(stream)
         context = self.context()
@@ -177,7 +181,7 @@ class SourceClient:
             return Verdict("retry", f"{where}: {request.url.host} {type(error).__name__} {error}")
         self._count(len(response.content))
         self._notice_clock(response)
-        return judge(response, self.spec.http, where)
+        return judge(response, self.spec.http, where, slicer)
 
     def _take_budget(self, stream: StreamSpec | None) -> None:
         context = self.context()

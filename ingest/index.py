@@ -7,19 +7,22 @@ and which ids a sweep misses. It is brought up to date from the committed runs w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import orjson
 import polars as pl
 
 from ingest import landing as landed
 
-_SCHEMA = """
+_TABLES = """
 create table if not exists rows (
   id text primary key, hash text not null, parent_id text, deleted integer not null,
   missing integer not null default 0) without rowid;
 create table if not exists run_rows (
-  id text primary key, hash text not null, parent_id text, deleted integer not null) without rowid;
+  id text primary key, hash text not null, parent_id text, deleted integer not null,
+  missing integer not null default 0) without rowid;
 create table if not exists seen (id text primary key) without rowid;
 create table if not exists watched (id text primary key) without rowid;
 create table if not exists watching (id text primary key) without rowid;
@@ -27,7 +30,6 @@ create table if not exists meta (name text primary key, value text not null);
 create index if not exists rows_by_parent on rows (parent_id) where parent_id is not null;
 create index if not exists run_rows_by_parent on run_rows (parent_id) where parent_id is not null;
 """
-_CHUNK = 500
 
 Row = tuple[str, str, str | None, bool]
 
@@ -40,7 +42,9 @@ class Index:
         self._path = landing / source / stream / "index.sqlite"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._db = self._open()
+        self._top = (0, "")
         self._catch_up()
+        self._is_new = not self._db.execute("select 1 from rows limit 1").fetchone()
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -54,7 +58,8 @@ class Index:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         db.execute("pragma journal_mode=wal")
         db.execute("pragma synchronous=normal")
-        db.executescript(_SCHEMA)
+        db.execute("drop table if exists run_rows")  # `begin` fills it again from the run's parts
+        db.executescript(_TABLES)
         return db
 
     def close(self) -> None:
@@ -70,6 +75,7 @@ class Index:
     def begin(self, frames: Iterable[pl.DataFrame] = (), *, keep_seen: bool = False) -> None:
         """Start a run, with the rows that its recorded parts already hold."""
         self._db.execute("delete from run_rows")
+        self._top = (0, "")
         if not keep_seen:
             self._db.execute("delete from seen")
             self._db.execute("delete from watching")
@@ -78,18 +84,32 @@ class Index:
 
     def note(self, rows: Iterable[Row]) -> None:
         """Rows that this run has written."""
-        self._db.execute("begin")
-        self._db.executemany("insert or replace into run_rows (id, hash, parent_id, deleted) values (?, ?, ?, ?)", rows)
-        self._db.execute("commit")
+        rows = list(rows)
+        if not rows:
+            return
+        self._top = max(self._top, *(_order(row[0]) for row in rows))
+        # One statement for all: other threads run meanwhile, and no row is bound by itself.
+        self._db.execute(
+            "insert or replace into run_rows (id, hash, parent_id, deleted)"
+            " select value->>0, value->>1, value->>2, value->>3 from json_each(?)",
+            (_json(rows),),
+        )
 
     def current(self, ids: list[str]) -> dict[str, tuple[str, bool]]:
         """Id → (hash, deleted) as this run and the committed ones know it."""
         known: dict[str, tuple[str, bool]] = {}
-        for table in ("rows", "run_rows"):
-            for chunk in _chunks(ids):
-                marks = ",".join("?" * len(chunk))
-                found = self._db.execute(f"select id, hash, deleted from {table} where id in ({marks})", chunk)
-                known.update({row[0]: (row[1], bool(row[2])) for row in found})
+        if not ids:
+            return known
+        tables = [] if self._is_new else ["rows"]
+        # Ids mostly ascend: one that is beyond all that this run has written needs no look.
+        if min(map(_order, ids)) <= self._top:
+            tables.append("run_rows")
+        wanted = _json(ids)
+        for table in tables:
+            found = self._db.execute(
+                f"select id, hash, deleted from {table} where id in (select value from json_each(?))", (wanted,)
+            )
+            known.update({row[0]: (row[1], bool(row[2])) for row in found})
         return known
 
     def children(self, parent_id: str) -> set[str]:
@@ -103,9 +123,7 @@ class Index:
 
     def see(self, ids: Iterable[str]) -> None:
         """Ids that a sweep or a full read has listed."""
-        self._db.execute("begin")
-        self._db.executemany("insert or ignore into seen (id) values (?)", ((item,) for item in ids))
-        self._db.execute("commit")
+        self._db.execute("insert or ignore into seen (id) select value from json_each(?)", (_json(list(ids)),))
 
     @property
     def is_watching(self) -> bool:
@@ -114,9 +132,7 @@ class Index:
 
     def watch(self, ids: Iterable[str]) -> None:
         """Ids that a re-read filter lists now."""
-        self._db.execute("begin")
-        self._db.executemany("insert or ignore into watching (id) values (?)", ((item,) for item in ids))
-        self._db.execute("commit")
+        self._db.execute("insert or ignore into watching (id) select value from json_each(?)", (_json(list(ids)),))
 
     def left(self) -> list[str]:
         """Ids that the re-read filters listed last time, list no longer, and this run has not read otherwise."""
@@ -158,10 +174,13 @@ class Index:
         `watched`: this run has gone through the re-read filters.
         """
         self._db.execute("begin immediate")
-        self._db.execute(
-            "insert or replace into rows (id, hash, parent_id, deleted, missing)"
-            " select id, hash, parent_id, deleted, 0 from run_rows"
-        )
+        if self._db.execute("select 1 from rows limit 1").fetchone():
+            self._db.execute(
+                "insert or replace into rows (id, hash, parent_id, deleted, missing)"
+                " select id, hash, parent_id, deleted, 0 from run_rows"
+            )
+        else:
+            self._take_over()
         if suspected is not None:
             self._db.execute("update rows set missing = 0 where missing > 0")
             self._db.executemany("update rows set missing = 1 where id = ?", ((item,) for item in suspected))
@@ -172,7 +191,19 @@ class Index:
         self._db.execute("delete from seen")
         self._db.execute("commit")
 
+    def _take_over(self) -> None:
+        """The first run's rows become the newest state without being copied."""
+        self._db.execute("drop table rows")
+        self._db.execute("drop index run_rows_by_parent")
+        self._db.execute("alter table run_rows rename to rows")
+        for statement in filter(None, map(str.strip, _TABLES.split(";"))):
+            self._db.execute(statement)
 
-def _chunks(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
+
+def _order(row_id: str) -> tuple[int, str]:
+    """An order in which numbers written as text ascend too."""
+    return len(row_id), row_id
+
+
+def _json(value: list[Any]) -> str:
+    return orjson.dumps(value).decode()

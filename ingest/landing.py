@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ SCHEMA: dict[str, Any] = {
     "deleted": pl.Boolean,
     "parent_id": pl.Utf8,
 }
+Row = tuple[str, bytes, str, bool]
+"""Id, document (JSON in UTF-8), hash, deleted."""
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -87,15 +91,20 @@ def write_json(path: Path, value: Any) -> None:
 
 
 class RunWriter:
-    """The parts of one run. `flush` makes what was added, and the state to go on from, survive a kill."""
+    """The parts of one run. `flush` makes what was added, and the state to go on from, survive a kill.
+
+    Parts are written in a thread, one at a time and in order: a part first, then the state that counts on it.
+    """
 
     def __init__(self, landing: Path, source: str, stream: str, run_id: str) -> None:
         self.folder = landing / source / stream / run_id
         self.run_id = run_id
         self.parts: list[dict[str, Any]] = []
         self.progress: dict[str, Any] = {}
-        self._rows: list[tuple[Any, ...]] = []
-        self._size = 0
+        self._held = _Held()
+        self._written = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._flushing: Future[None] | None = None
 
     @classmethod
     def unfinished(cls, landing: Path, source: str, stream: str) -> RunWriter | None:
@@ -112,6 +121,7 @@ class RunWriter:
         writer = cls(landing, source, stream, left[-1].name)
         saved = json.loads((left[-1] / "progress.json").read_text(encoding="utf-8"))
         writer.parts, writer.progress = saved["parts"], saved["progress"]
+        writer._written = sum(int(part["rows"]) for part in writer.parts)
         known = {part["name"] for part in writer.parts}
         for path in left[-1].glob("part-*"):
             if path.name not in known:
@@ -120,38 +130,54 @@ class RunWriter:
 
     @property
     def rows(self) -> int:
-        """Rows in recorded parts and in memory."""
-        return sum(int(part["rows"]) for part in self.parts) + len(self._rows)
+        """Rows in parts, being written ones included, and in memory."""
+        return self._written + len(self._held.ids)
 
     @property
     def is_full(self) -> bool:
         """Whether the rows in memory fill a part."""
-        return len(self._rows) >= PART_ROWS or self._size >= PART_BYTES
+        return len(self._held.ids) >= PART_ROWS or self._held.size >= PART_BYTES
 
-    def add(self, row_id: str, document: str, digest: str, deleted: bool, parent_id: str | None) -> None:
-        """Add one row; it is kept in memory until `flush`."""
-        self._rows.append((row_id, document, digest, self._now(), self.run_id, deleted, parent_id))
-        self._size += len(document)
-
-    def _now(self) -> datetime:
-        return clock.now().astimezone(UTC)
+    def add(self, rows: list[Row], parent_id: str | None) -> None:
+        """Add rows; they are kept in memory until `flush`."""
+        self._held.add(rows, parent_id)
 
     def flush(self, progress: dict[str, Any]) -> None:
-        """Write the rows in memory as one part, then the state to go on from."""
+        """Write the rows in memory as one part, then the state to go on from. Raises what the last write raised."""
+        self.settle()
+        held, self._held = self._held, _Held()
+        self._written += len(held.ids)
+        self._pool = self._pool or ThreadPoolExecutor(1)
+        self._flushing = self._pool.submit(self._flush, held, json.dumps(progress, ensure_ascii=False))
+
+    def settle(self) -> None:
+        """Wait until everything handed to `flush` is on disk; raises what writing it raised."""
+        flushing, self._flushing = self._flushing, None
+        if flushing:
+            flushing.result()
+
+    def close(self) -> None:
+        """Settle, and end the writing thread."""
+        try:
+            self.settle()
+        finally:
+            if self._pool:
+                self._pool.shutdown()
+                self._pool = None
+
+    def _flush(self, held: _Held, progress: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self._rows:
+        if held.ids:
             name = f"part-{len(self.parts):05d}.parquet"
-            frame = pl.DataFrame(self._rows, schema=SCHEMA, orient="row")
             temporary = self.folder / (name + ".tmp")
-            frame.write_parquet(temporary, compression="zstd")
+            held.frame(self.run_id).write_parquet(temporary, compression="zstd", compression_level=1)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(self.folder / name)
             size = (self.folder / name).stat().st_size
-            self.parts.append({"name": name, "rows": len(self._rows), "bytes": size})
-            self._rows, self._size = [], 0
-        self.progress = progress
-        write_json(self.folder / "progress.json", {"parts": self.parts, "progress": progress})
+            self.parts.append({"name": name, "rows": len(held.ids), "bytes": size})
+        self.progress = json.loads(progress)
+        write_json(self.folder / "progress.json", {"parts": self.parts, "progress": self.progress})
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The recorded parts."""
@@ -160,6 +186,7 @@ class RunWriter:
 
     def commit(self, facts: dict[str, Any]) -> None:
         """Write the manifest: from now on readers see the run."""
+        self.settle()
         write_json(
             self.folder / "manifest.json",
             {"run_id": self.run_id, "parts": self.parts, "rows": self.rows, **facts},
@@ -168,7 +195,46 @@ class RunWriter:
 
     def discard(self) -> None:
         """Remove the run, which found nothing new or must begin anew."""
+        self.settle()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Held:
+    """Rows in memory, by column."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.documents: list[bytes] = []
+        self.marks: list[str] = []
+        self.deleted: list[bool] = []
+        self.parents: list[str | None] = []
+        self.seen: list[int] = []
+        self.size = 0
+
+    def add(self, rows: list[Row], parent_id: str | None) -> None:
+        if not rows:
+            return
+        ids, documents, marks, deleted = zip(*rows, strict=True)
+        self.ids += ids
+        self.documents += documents
+        self.marks += marks
+        self.deleted += deleted
+        self.parents += [parent_id] * len(rows)
+        self.seen += [(clock.now() - _EPOCH) // _MICROSECOND] * len(rows)
+        self.size += sum(map(len, documents))
+
+    def frame(self, run_id: str) -> pl.DataFrame:
+        """The rows with the columns of SCHEMA."""
+        columns = {
+            "id": pl.Series(self.ids, dtype=pl.String),
+            "document": pl.Series(self.documents, dtype=pl.Binary).cast(pl.String),
+            "hash": pl.Series(self.marks, dtype=pl.String),
+            "seen_at": pl.Series(self.seen, dtype=pl.Int64).cast(SCHEMA["seen_at"]),
+            "run_id": pl.repeat(run_id, len(self.ids), dtype=pl.String, eager=True),
+            "deleted": pl.Series(self.deleted, dtype=pl.Boolean),
+            "parent_id": pl.Series(self.parents, dtype=pl.String),
+        }
+        return pl.DataFrame(columns, schema=SCHEMA)
 
 
 def _committed(folder: Path) -> bool:

@@ -12,12 +12,14 @@ from typing import Any
 import polars as pl
 
 from ingest import landing, paginate
+from ingest.ahead import ahead
 from ingest.answers import Answer, holds
 from ingest.cursor import Window, written
 from ingest.documents import find, identify, loads, text_of
 from ingest.errors import ContractError, StreamRefused
 from ingest.hooks import Call
 from ingest.http import SourceClient
+from ingest.slices import Slicer
 from ingest.spec import StreamSpec
 from ingest.spec_parts import ParentSpec
 from ingest.template import render
@@ -50,14 +52,17 @@ class Reader:
         elif self.client.spec.connector.kind == "files" or self.stream.hook.get("pages"):
             yield from self._hooked(page)
         else:
-            yield from self._pages(self._shape(step["kind"]), self._context(step), page)
+            yield from ahead(self._pages(self._shape(step["kind"]), self._context(step), page))
 
     def _hooked(self, page: Any) -> Iterator[Batch]:
         pages = self.client.hooks.pages
         if pages is None:
             raise ContractError(f"{self.where}: the connector's hooks.py has no function pages(call, state)")
         for item in pages(self.call, page):
-            yield Batch(*item) if isinstance(item, tuple) else Batch(item)
+            if isinstance(item, Batch):
+                yield item
+            else:
+                yield Batch(*item) if isinstance(item, tuple) else Batch(item)
 
     def _shape(self, kind: str) -> StreamSpec:
         """The stream as this pass asks for it."""
@@ -98,18 +103,27 @@ class Reader:
 
     def _pages(self, stream: StreamSpec, context: dict[str, Any], page: Any) -> Iterator[Batch]:
         state: paginate.State | None = page or paginate.first(stream.page)
+        slicer = Slicer.of(stream, self.client.hooks)
         while state is not None:
-            answer = self._ask(stream, context, state)
-            records = self._records(stream, answer.payload)
-            ids = [identify(record, stream.id_paths) or "" for record in records]
+            answer = self._ask(stream, context, state, slicer)
+            if answer.cut:
+                records, ids = answer.cut.heads, answer.cut.ids
+            else:
+                records = self._records(stream, answer.payload)
+                ids = [identify(record, stream.id_paths) or "" for record in records]
             state = paginate.following(stream.page, state, answer, records, ids, self.where)
             token = find(answer.payload, stream.incremental.path) if stream.incremental.path else None
-            yield Batch(records, state, text_of(token) or None)
+            batch = Batch(records, state, text_of(token) or None)
+            if answer.cut:
+                batch.documents, batch.ids = answer.cut.documents, ids
+            yield batch
 
-    def _ask(self, stream: StreamSpec, context: dict[str, Any], state: paginate.State) -> Answer:
+    def _ask(self, stream: StreamSpec, context: dict[str, Any], state: paginate.State, slicer: Slicer | None) -> Answer:
         context = {**context, **self.client.context(), "page": state}
         if state.get("url"):
-            return self.client.request(stream.method, state["url"], headers=stream.headers, stream=stream)
+            return self.client.request(
+                stream.method, state["url"], headers=stream.headers, stream=stream, slicer=slicer
+            )
         params, body = stream.params, stream.body
         if state.get("tie"):
             params = {**params, **stream.page.tie.get("params", {})}
@@ -124,6 +138,7 @@ class Reader:
             body=render(body, context) if stream.method == "POST" else None,
             headers=render(stream.headers, context),
             stream=stream,
+            slicer=slicer,
         )
 
     def _records(self, stream: StreamSpec, payload: Any) -> list[dict[str, Any]]:
@@ -182,7 +197,7 @@ class Reader:
             pages = list(self._pages(self.stream, context, None))
         except StreamRefused:
             return Batch([], parent_id=parent_id)
-        return Batch([record for item in pages for record in item.records], parent_id=parent_id)
+        return Batch.joined(pages, parent_id)
 
 
 def _merged(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:

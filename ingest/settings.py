@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from ingest import links
 from ingest.errors import SpecError
 from ingest.spec import SettingSpec, SourceSpec
 from ingest.template import render
@@ -25,6 +26,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def resolve(spec: SourceSpec, source: SourceConfig, secrets_dir: Path, redactor: secrets.Redactor) -> dict[str, Any]:
     """Setting name → value, secrets in clear (and known to `redactor`). SpecError lists every problem at once."""
     problems = [_unknown(name, spec) for name in source.settings if name not in spec.settings]
+    for entity, template in source.links.items():
+        if wrong := links.problem(template, spec.settings):
+            problems.append(f"links.{entity}: {wrong}")
     values: dict[str, Any] = {}
     for name, setting in spec.settings.items():
         value = source.settings.get(name, setting.default)

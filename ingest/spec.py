@@ -57,6 +57,9 @@ Every key, with its default; an unknown key is refused and the valid ones are li
     choose = "{settings.auth}"    # instead of type: one of [auth.options.<name>], each a table as above
                                   # hook: hooks.login(call) -> dict of headers, and/or hooks.sign(call, request) -> dict
 
+    [links]                       # entity → its page in the vendor's own screens (ingest/links.py)
+    customer = "{settings.base_url}/accounts/{id}"      # {settings.x} but no secrets; {id}, {number}, {code} of the row
+
     [[stream]]
     name = "Account"              # the vendor's object; also the folder in landing
     entities = ["customer"]       # canonical entities it feeds (documentation, checked by model)
@@ -122,7 +125,8 @@ hooks.py may define (all optional; `call` is ingest.hooks.Call: source, settings
     prepare(call) -> dict[str, Any]                   once per stream run, reachable as {prepared.x}
     pages(call, state) -> Iterator[list[dict] | tuple[list[dict], state]]    replaces HTTP paging for a stream whose
                                                       table says hook = { pages = true } (always for kind = "files");
-                                                      a state given with a page lets a killed run continue there
+                                                      a state given with a page lets a killed run continue there; a
+                                                      page may be an ingest.writing.Batch of ready documents
     records(call, payload) -> list[dict]              replaces the `records` path
     record(call, record: dict) -> dict | None         last word on one record; None drops it
 """
@@ -136,6 +140,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from ingest import links
 from ingest.errors import SpecError
 from ingest.spec_parts import (
     DeletesSpec,
@@ -263,6 +268,7 @@ class SourceSpec(Strict):
     settings: dict[str, SettingSpec] = {}
     http: HttpSpec = HttpSpec()
     auth: AuthSpec = AuthSpec()
+    links: dict[str, str] = {}
     streams: list[StreamSpec] = Field(alias="stream", min_length=1)
     folder: Path = Field(default=SHIPPED, exclude=True)
 
@@ -274,6 +280,16 @@ class SourceSpec(Strict):
         for place, stream in enumerate(self.streams):
             if stream.parent and stream.parent.stream not in names[:place]:
                 raise ValueError(f"stream {stream.name!r}: parent {stream.parent.stream!r} must be described before it")
+        return self
+
+    @model_validator(mode="after")
+    def _links_fit(self) -> SourceSpec:
+        entities = {entity for stream in self.streams for entity in stream.entities}
+        for entity, template in self.links.items():
+            if entity not in entities:
+                raise ValueError(f"links: no stream feeds {entity!r}; valid: {', '.join(sorted(entities))}")
+            if wrong := links.problem(template, self.settings):
+                raise ValueError(f"links.{entity}: {wrong}")
         return self
 
     def stream(self, name: str) -> StreamSpec:

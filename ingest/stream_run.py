@@ -125,6 +125,7 @@ class StreamRun:
             return self.outcome
         finally:
             self.index.close()
+            self.writer.close()
 
     def _reader(self) -> Reader:
         window = cursor.Window.from_json(self.state["window"])
@@ -250,4 +251,4 @@ class StreamRun:
 
 
 def _mark(stream: StreamSpec) -> str:
-    return digest(stream.model_dump_json())[:16]
+    return digest(stream.model_dump_json().encode())[:16]

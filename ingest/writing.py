@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.answers import holds
-from ingest.documents import digest, dumps, find, identify, text_of
+from ingest.documents import digest, dumps, find, identify, loads, text_of
 from ingest.errors import ContractError
 from ingest.index import Index
-from ingest.landing import RunWriter
+from ingest.landing import Row, RunWriter
 from ingest.spec import StreamSpec
 from ingest.spec_parts import Stop
 
-TOMBSTONE = "{}"
+TOMBSTONE = b"{}"
 _EMPTY = digest(TOMBSTONE)
 
 
@@ -33,13 +33,33 @@ class Outcome:
 class Batch:
     """Records that belong together, and where to go on after them.
 
-    With `parent_id` the records are all the living children of that parent.
+    With `parent_id` the records are all the living children of that parent. With `documents` (JSON in UTF-8, one per
+    record) the records hold only the values that collecting looks at; `ids` are theirs, "" for a record without one.
     """
 
     records: list[dict[str, Any]]
     after: Any = None
     token: str | None = None
     parent_id: str | None = None
+    documents: list[bytes] | None = None
+    ids: list[str] | None = None
+
+    @classmethod
+    def joined(cls, batches: list[Batch], parent_id: str) -> Batch:
+        """The children of one parent out of their pages, as documents if every page has them."""
+        cuts = [(batch.documents, batch.ids) for batch in batches]
+        records = [record for batch in batches for record in batch.records]
+        documents = [text for texts, _ in cuts if texts is not None for text in texts]
+        ids = [row_id for _, found in cuts if found is not None for row_id in found]
+        if len(documents) == len(ids) == len(records):
+            return cls(records, parent_id=parent_id, documents=documents, ids=ids)
+        whole = [map(_whole, batch.documents) if batch.documents else batch.records for batch in batches]
+        return cls([record for page in whole for record in page], parent_id=parent_id)
+
+
+def _whole(document: bytes) -> dict[str, Any]:
+    record: dict[str, Any] = loads(document.decode())
+    return record
 
 
 class Writing:
@@ -72,16 +92,27 @@ class Writing:
     def add(self, batch: Batch) -> list[str]:
         """Add the changed records of `batch`; the ids of all of them."""
         self.outcome.received += len(batch.records)
-        rows = [row for record in batch.records if (row := self._row(record, batch.parent_id))]
-        known = self._known([row[0] for row in rows])
-        for row_id, document, mark, gone in rows:
-            if known.get(row_id) != (mark, gone):
-                known[row_id] = (mark, gone)
-                self._put(row_id, document, mark, gone, batch.parent_id)
+        if batch.documents is not None and batch.ids is not None:
+            made = list(map(self._row, batch.records, batch.documents, batch.ids))
+        else:
+            made = [self._row(record, None, "") for record in batch.records]
+        rows = [row for row in made if row]
         ids = [row[0] for row in rows]
+        self._put(self._news(rows, self._known(ids)), batch.parent_id)
         if batch.parent_id is not None:
             self.bury(sorted(self._children(batch.parent_id) - set(ids)), batch.parent_id)
         return ids
+
+    @staticmethod
+    def _news(rows: list[Row], known: dict[str, tuple[str, bool]]) -> list[Row]:
+        """The rows that differ from what is known and from the rows before them."""
+        fresh = []
+        for row in rows:
+            state = row[2:]
+            if known.get(row[0]) != state:
+                known[row[0]] = state
+                fresh.append(row)
+        return fresh
 
     def _children(self, parent_id: str) -> set[str]:
         fresh = {key for key, row in self._pending.items() if row[2] == parent_id and not row[3]}
@@ -92,9 +123,8 @@ class Writing:
         """Add a tombstone for each id that is not yet known as deleted."""
         wanted = list(ids)
         known = self._known(wanted)
-        for row_id in wanted:
-            if row_id in known and not known[row_id][1]:
-                self._put(row_id, TOMBSTONE, _EMPTY, True, parent_id)
+        alive = [row_id for row_id in dict.fromkeys(wanted) if row_id in known and not known[row_id][1]]
+        self._put([(row_id, TOMBSTONE, _EMPTY, True) for row_id in alive], parent_id)
 
     def save(self, state: dict[str, Any]) -> None:
         """Make everything added so far, and `state`, survive a kill."""
@@ -102,7 +132,8 @@ class Writing:
         self.index.note(self._pending.values())
         self._pending = {}
 
-    def _row(self, record: dict[str, Any], parent_id: str | None) -> tuple[str, str, str, bool] | None:
+    def _row(self, record: dict[str, Any], document: bytes | None, row_id: str) -> Row | None:
+        """The row of a record, None when the connector drops it. A `document` given is the record, already cut."""
         shaped = self.shape(record) if self.shape else record
         if shaped is None:
             return None
@@ -110,14 +141,16 @@ class Writing:
             if find(shaped, path) is None:
                 raise ContractError(
                     f"stream {self.stream.name}: a record has no {path} (assertions.required)",
-                    valid=", ".join(list(shaped)[:30]),
+                    valid=", ".join(list(shaped if document is None else loads(document.decode()))[:30]),
                     remedy="the source's answer has changed, or the user may not see this field",
                 )
-        if self.stream.drop:
-            shaped = {key: value for key, value in shaped.items() if key not in self.stream.drop}
-        row_id = self.identify(shaped)
-        self._note_merges(row_id, shaped)
-        document = dumps(shaped)
+        if document is None:
+            if self.stream.drop:
+                shaped = {key: value for key, value in shaped.items() if key not in self.stream.drop}
+            document = dumps(shaped).encode()
+        row_id = row_id or self.identify(shaped)
+        if self.stream.merges:
+            self._note_merges(row_id, shaped)
         return row_id, document, digest(document), self._is_deleted(shaped)
 
     def _is_deleted(self, record: dict[str, Any]) -> bool:
@@ -140,11 +173,12 @@ class Writing:
 
     def _known(self, ids: list[str]) -> dict[str, tuple[str, bool]]:
         known = self.index.current(ids)
-        known.update({key: (self._pending[key][1], self._pending[key][3]) for key in ids if key in self._pending})
+        pending = self._pending
+        known.update({key: (pending[key][1], pending[key][3]) for key in ids if key in pending})
         return known
 
-    def _put(self, row_id: str, document: str, mark: str, gone: bool, parent_id: str | None) -> None:
-        self.writer.add(row_id, document, mark, gone, parent_id)
-        self._pending[row_id] = (row_id, mark, parent_id, gone)
-        self.outcome.landed += 1
-        self.outcome.deleted += gone
+    def _put(self, rows: list[Row], parent_id: str | None) -> None:
+        self.writer.add(rows, parent_id)
+        self._pending.update((row_id, (row_id, mark, parent_id, gone)) for row_id, _, mark, gone in rows)
+        self.outcome.landed += len(rows)
+        self.outcome.deleted += sum(row[3] for row in rows)

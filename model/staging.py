@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,12 @@ def columns(entity: schema.Entity) -> dict[str, str]:
     """Column name → DuckDB type of `staging.<entity>`, system columns first."""
     system = {name: kind for name, (kind, _) in schema.SYSTEM_COLUMNS.items()}
     return system | {column.name: column.duckdb_type for column in entity.columns}
+
+
+def layout(*others: str) -> str:
+    """A digest of the tables that `create` and warehouse.prepare make, and of `others` (DDL)."""
+    wanted = [(entity.name, columns(entity)) for entity in schema.entities().values()]
+    return hashlib.blake2b(repr((wanted, warehouse.META_DDL, others)).encode(), digest_size=16).hexdigest()
 
 
 def create(con: duckdb.DuckDBPyConnection) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
+from model.conform.frames import fetched, shown
+
 GONE = pl.Schema(
     {"id": pl.String(), "source_id": pl.String(), "seen_at": pl.Datetime("us", "UTC"), "run_id": pl.String()}
 )
@@ -24,11 +26,10 @@ def replace(
     Returns the rows that no document makes any more, through this mapping or its `siblings` (the tables of the same
     entity), as id, source_id, seen_at, run_id.
     """
-    con.register("docs_frame", documents.select("id", "seen_at", "run_id").unique("id", keep="last").to_arrow())
-    con.register("made_frame", made.select("id", "source_id").unique().to_arrow())
     where = "source = ? AND stream = ? AND mapping = ?"
     key = [source, stream, mapping]
-    try:
+    docs = documents.select("id", "seen_at", "run_id").unique("id", keep="last")
+    with shown(con, docs_frame=docs, made_frame=made.select("id", "source_id").unique()):
         con.execute(
             "CREATE OR REPLACE TEMP TABLE lost AS SELECT l.id, l.source_id, d.seen_at, d.run_id "
             f"FROM meta.document_rows AS l JOIN docs_frame AS d ON d.id = l.id WHERE {where} "
@@ -37,13 +38,10 @@ def replace(
         )
         con.execute(f"DELETE FROM meta.document_rows WHERE {where} AND id IN (SELECT id FROM docs_frame)", key)
         con.execute("INSERT INTO meta.document_rows SELECT ?, ?, ?, id, source_id FROM made_frame", key)
-        left = con.sql(
-            "SELECT id, source_id, seen_at, run_id FROM lost WHERE source_id NOT IN "
-            "(SELECT r.source_id FROM meta.document_rows AS r WHERE r.source = ? AND list_contains(?, r.mapping))",
-            params=[source, siblings],
-        ).to_arrow_table()
-    finally:
-        con.unregister("docs_frame")
-        con.unregister("made_frame")
-    frame = pl.from_arrow(left)
-    return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(schema=GONE)
+        return fetched(
+            con.sql(
+                "SELECT id, source_id, seen_at, run_id FROM lost WHERE source_id NOT IN "
+                "(SELECT r.source_id FROM meta.document_rows AS r WHERE r.source = ? AND list_contains(?, r.mapping))",
+                params=[source, siblings],
+            )
+        )

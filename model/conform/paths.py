@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from model.conform.frames import fetched, shown
 from ops.errors import FatalError
 
 SPECIAL = {
@@ -98,9 +99,9 @@ def _scope_columns(is_exploded: bool, levels: int) -> dict[str, str]:
     }
 
 
-def _source_sql(explode: list[str], *, is_flat: bool) -> str:
+def _source_sql(explode: list[str], *, is_flat: bool, is_checked: bool) -> str:
     """The rows to read: documents, or one row per element of the exploded list(s), with its position."""
-    base = "SELECT *, json_valid(document) AS is_valid FROM landed"
+    base = f"SELECT *, {'json_valid(document)' if is_checked else 'true'} AS is_valid FROM landed"
     if not explode:
         return f"SELECT *, 1 AS position FROM ({base})"
     previous = f"SELECT *, document AS element, document AS enclosing, 1 AS position FROM ({base}) WHERE is_valid"
@@ -122,13 +123,34 @@ def extract(
     *,
     explode: list[str],
     is_flat: bool,
-) -> pl.DataFrame:
-    """Every wanted path of every document as a text column named like the path.
+) -> tuple[pl.DataFrame, bool]:
+    """Every wanted path of every document as a text column named like the path; whether all documents are JSON.
 
-    `landed` has id, document, hash, seen_at, run_id, deleted, parent_id, stream, source, ordinal. The result has one
+    `landed` has id, document, hash, seen_at, run_id, deleted, parent_id, stream, source, ordinal. The frame has one
     row per document (or exploded element) with those but the document, and is_valid: whether the document is JSON.
     """
     paths = list(dict.fromkeys(wanted))
+    names = {f"p{number}": f"·{path}" for number, path in enumerate(paths)}
+    # Whether a document is JSON shows when it is read; only if one is not are all of them asked beforehand.
+    try:
+        frame = _read(con, landed, _extract_sql(paths, explode, is_flat=is_flat, is_checked=False))
+    except duckdb.InvalidInputException:
+        checked = _read(con, landed, _extract_sql(paths, explode, is_flat=is_flat, is_checked=True))
+        return checked.rename(names), False
+    return frame.rename(names), True
+
+
+def _read(con: duckdb.DuckDBPyConnection, landed: pl.DataFrame, sql: str) -> pl.DataFrame:
+    reader = con.cursor()  # a document that is refused must not end the caller's transaction
+    reader.execute("SET timezone = 'UTC'")
+    try:
+        with shown(reader, landed=landed):
+            return fetched(reader.sql(sql))
+    finally:
+        reader.close()
+
+
+def _extract_sql(paths: list[str], explode: list[str], *, is_flat: bool, is_checked: bool) -> str:
     columns = _scope_columns(bool(explode), len(explode))
     lists: dict[str, list[str]] = {}
     selects = []
@@ -152,15 +174,5 @@ def extract(
         for column, group in lists.items()
     )
     keep = "id, hash, seen_at, run_id, deleted, merged_to, parent_id, stream, source, ordinal, position, is_valid"
-    sql = (
-        f"SELECT {keep}{''.join(', ' + select for select in selects)} "
-        f"FROM (SELECT *{extracted} FROM ({_source_sql(explode, is_flat=is_flat)}))"
-    )
-    con.register("landed", landed.to_arrow())
-    try:
-        frame = pl.from_arrow(con.sql(sql).to_arrow_table())
-    finally:
-        con.unregister("landed")
-    if not isinstance(frame, pl.DataFrame):
-        raise TypeError("an Arrow table did not become a frame")
-    return frame.rename({f"p{number}": f"·{path}" for number, path in enumerate(paths)})
+    source = _source_sql(explode, is_flat=is_flat, is_checked=is_checked)
+    return f"SELECT {keep}{''.join(', ' + select for select in selects)} FROM (SELECT *{extracted} FROM ({source}))"

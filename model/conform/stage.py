@@ -47,7 +47,8 @@ def stage(
 ) -> StageResult:
     """Stage every landed run that is not yet staged, of the named sources or of all that are not off.
 
-    A source with a broken mapping is reported in `errors` and does not stop the others. `con` is an open warehouse.
+    A source with a broken mapping is reported in `errors` and does not stop the others. `con` is an open warehouse
+    that has its staging tables.
     """
     started = clock.monotonic()
     result = StageResult()
@@ -58,8 +59,6 @@ def stage(
     )
     opened = staging.open_warehouse(instance) if con is None else nullcontext(con)
     with opened as connection:
-        if con is not None:
-            staging.create(con)
         for source in chosen:
             try:
                 _stage_source(instance, connection, source, result)
@@ -95,12 +94,17 @@ def _stage_source(
 ) -> None:
     mapping = mapping_of(instance, source)
     compiler = Compiler(mapping, instance.config.zone)
+    done = dict(
+        con.execute(
+            "SELECT stream, max(run_id) FROM meta.staged_runs WHERE source = ? GROUP BY stream", [source.name]
+        ).fetchall()
+    )
     for stream in mapping.streams:
+        waiting = landing.runs(instance.landing, source.name, stream, done.get(stream))
+        if not waiting:
+            continue
         job = StreamJob(instance, con, source.name, stream, mapping, compiler)
-        done = con.execute(
-            "SELECT max(run_id) FROM meta.staged_runs WHERE source = ? AND stream = ?", [source.name, stream]
-        ).fetchall()[0][0]
-        for run_id in landing.runs(instance.landing, source.name, stream, done):
+        for run_id in waiting:
             con.execute("BEGIN")
             try:
                 counts = job.run(run_id)

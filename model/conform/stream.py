@@ -13,11 +13,13 @@ from ingest import landing
 from model import schema
 from model.conform import links, paths, quarantine, upsert
 from model.conform.compile import Compiled, Compiler, Mapped, apply, reason, wanted
+from model.conform.frames import fetched, shown
 from model.conform.spec import EntityMapping, Mapping
 from ops import clock
 from ops.instance import Instance
 
 CHUNK = 100_000
+CHUNK_BYTES = 64 * 1024 * 1024
 DELETED = "deleted"
 
 
@@ -38,11 +40,12 @@ class Counts:
 
 
 def _chunks(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Parts of a run, joined to chunks of about CHUNK rows so that each costs one pass."""
+    """Parts of a run, joined to chunks of about CHUNK rows or CHUNK_BYTES so that each costs one pass."""
     held: list[pl.DataFrame] = []
     for frame in frames:
         held.append(frame)
-        if sum(part.height for part in held) >= CHUNK:
+        size = sum(part.estimated_size() for part in held)
+        if size >= CHUNK_BYTES or sum(part.height for part in held) >= CHUNK:
             yield pl.concat(held)
             held = []
     if held:
@@ -103,42 +106,47 @@ class StreamJob:
     def _fresh(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The documents that say something new: the last of each id, unless it equals what is known."""
         is_tomb = pl.col("deleted") & pl.col("document").is_in(["{}", ""])
-        marked = frame.with_columns(mark=pl.when(is_tomb).then(pl.lit(DELETED)).otherwise("hash"))
-        marked = marked.unique("id", keep="last", maintain_order=True)
-        self.con.register("marks", marked.select("id", "mark").to_arrow())
-        try:
-            known = self.con.sql(
-                "SELECT m.id FROM marks AS m JOIN meta.documents AS d ON d.id = m.id AND d.hash = m.mark "
-                "WHERE d.source = ? AND d.stream = ?",
-                params=[self.source, self.stream],
-            ).to_arrow_table()
-            fresh = marked.join(pl.DataFrame(known), on="id", how="anti", maintain_order="left")
-            self.con.register("fresh_marks", fresh.select("id", "mark").to_arrow())
-            self.con.execute(
-                "DELETE FROM meta.documents WHERE source = ? AND stream = ? AND id IN (SELECT id FROM fresh_marks)",
-                [self.source, self.stream],
-            )
-            self.con.execute(
-                "INSERT INTO meta.documents SELECT ?, ?, id, mark FROM fresh_marks",
-                [self.source, self.stream],
-            )
-            self.con.unregister("fresh_marks")
-        finally:
-            self.con.unregister("marks")
-        return fresh
+        marks = frame.select("id", "ordinal", mark=pl.when(is_tomb).then(pl.lit(DELETED)).otherwise("hash"))
+        marks = marks.unique("id", keep="last", maintain_order=True)
+        place = [self.source, self.stream]
+        has_known = self.con.execute(
+            "SELECT 1 FROM meta.documents WHERE source = ? AND stream = ? LIMIT 1", place
+        ).fetchall()
+        if has_known:
+            with shown(self.con, marks=marks):
+                known = self.con.sql(
+                    "SELECT m.id FROM marks AS m JOIN meta.documents AS d ON d.id = m.id AND d.hash = m.mark "
+                    "WHERE d.source = ? AND d.stream = ?",
+                    params=place,
+                )
+                marks = marks.join(fetched(known), on="id", how="anti", maintain_order="left")
+        with shown(self.con, fresh_marks=marks):
+            if has_known:
+                self.con.execute(
+                    "DELETE FROM meta.documents WHERE source = ? AND stream = ? AND id IN (SELECT id FROM fresh_marks)",
+                    place,
+                )
+            self.con.execute("INSERT INTO meta.documents SELECT ?, ?, id, mark FROM fresh_marks", place)
+        if marks.height == frame.height:
+            return frame
+        return frame.join(marks.select("ordinal"), on="ordinal", how="semi", maintain_order="left")
 
     def _chunk(self, frame: pl.DataFrame, run_id: str) -> Counts:
         fresh = self._fresh(frame)
         fresh_ids = set(fresh["id"].to_list())
         changed: set[str] = set()
-        rejects = self._invalid(fresh)
+        rejects: list[quarantine.Reject] = []
         is_empty = pl.col("document").is_in(["{}", ""])
+        is_sound = not (fresh["document"] == "").any()
         live, tombs = fresh.filter(~is_empty), fresh.filter(pl.col("deleted") & is_empty)
         parts: dict[str, list[Made]] = {}
         for entity, compiled in self.entities:
-            mapped = self._map(entity, compiled, live)
+            mapped, is_json = self._map(entity, compiled, live)
+            is_sound = is_sound and is_json
             rejects += self._rejects(entity, mapped)
             parts.setdefault(entity.entity, []).append(self._stage(entity, mapped, tombs, fresh))
+        if not is_sound:
+            rejects = self._invalid(fresh) + rejects
         for name, made in parts.items():
             # What one table of an entity no longer makes, another may: delete only what none makes.
             gone = pl.concat([part.gone for part in made]).drop_nulls("source_id")
@@ -151,8 +159,9 @@ class StreamJob:
         done = frame.height - fresh.height
         return Counts(frame.height, done, staged, fresh.height - staged - len(refused), len(refused))
 
-    def _map(self, entity: EntityMapping, compiled: Compiled, live: pl.DataFrame) -> Mapped:
-        extracted = paths.extract(
+    def _map(self, entity: EntityMapping, compiled: Compiled, live: pl.DataFrame) -> tuple[Mapped, bool]:
+        """The rows of one entity table, and whether every document is JSON."""
+        extracted, is_json = paths.extract(
             self.con,
             live,
             wanted(entity, self.mapping.locate),
@@ -163,7 +172,7 @@ class StreamJob:
         hook = self.compiler.frame_hook(entity)
         if hook:
             mapped.rows = cast("pl.DataFrame", hook(mapped.rows))
-        return mapped
+        return mapped, is_json
 
     def _rejects(self, entity: EntityMapping, mapped: Mapped) -> list[quarantine.Reject]:
         columns = schema.entity(entity.entity).by_name
@@ -209,12 +218,9 @@ class StreamJob:
         return taken
 
     def _invalid(self, fresh: pl.DataFrame) -> list[quarantine.Reject]:
-        self.con.register("texts", fresh.select("id", "hash", "document").to_arrow())
-        try:
+        with shown(self.con, texts=fresh.select("id", "hash", "document")):
             rows = self.con.execute(
                 "SELECT id, hash, left(document, 200) FROM texts WHERE NOT json_valid(document)"
             ).fetchall()
-        finally:
-            self.con.unregister("texts")
         first = self.entities[0][0].entity
         return [quarantine.Reject(i, first, "document", text, "not a JSON document", h) for i, h, text in rows]

@@ -5,10 +5,13 @@ A version ends (`seen_to`) when a later document says something else; a delete i
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import duckdb
 import polars as pl
 
 from model import schema, staging
+from model.conform.frames import fetched, shown
 
 # Vendor stamps move without a change of meaning; they do not make a version.
 _UNHASHED = {
@@ -23,12 +26,15 @@ _UNHASHED = {
 }
 
 
-def _hash_sql(entity: schema.Entity, alias: str, *, deleted: str | None = None) -> str:
+def _hash_sql(
+    entity: schema.Entity, alias: str, *, deleted: str | None = None, empty: Collection[str] = frozenset()
+) -> str:
+    """The hash of a version; the columns named `empty` are null in every row and need no reading."""
     parts = [name for name in staging.columns(entity) if name not in _UNHASHED]
     texts = []
     for name in parts:
         value = f'{alias}."{name}"' if name != "is_deleted" or deleted is None else deleted
-        texts.append(f"coalesce(CAST({value} AS VARCHAR), chr(0))")
+        texts.append("chr(0)" if name in empty else f"coalesce(CAST({value} AS VARCHAR), chr(0))")
     return f"md5(concat_ws(chr(31), {', '.join(texts)}))"
 
 
@@ -48,38 +54,48 @@ def rows(
     if incoming.is_empty():
         return pl.DataFrame(schema={"id": pl.String, "source_id": pl.String})
     entity = schema.entity(entity_name)
-    con.register("incoming_frame", incoming.to_arrow())
     table = f'staging."{entity_name}"'
-    try:
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT *, {_hash_sql(entity, 'f')} AS new_hash "
-            "FROM incoming_frame AS f"
-        )
-    finally:
-        con.unregister("incoming_frame")
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE cur AS SELECT s.source_id, s.seen_from, s.hash, s.source_updated_at "
-        f"FROM {table} AS s "
-        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id IN (SELECT source_id FROM incoming)",
-        [source],
-    )
-    newer = ""
-    if is_monotonic:
-        newer = "AND coalesce(i.source_updated_at >= c.source_updated_at, true)"
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE changed AS SELECT i.*, c.seen_from AS old_from FROM incoming AS i "
-        f"LEFT JOIN cur AS c ON c.source_id = i.source_id WHERE (c.hash IS DISTINCT FROM i.new_hash) {newer}"
-    )
-    _end_versions(con, table, source)
     names = list(staging.columns(entity))
-    values = {"source": "?", "seen_from": "seen_at", "seen_to": "NULL", "hash": "new_hash"}
-    select = ", ".join(values.get(name, f'"{name}"') for name in names)
+    values = {"source": "?", "seen_from": "f.seen_at", "seen_to": "NULL", "hash": "c.new_hash"}
+    select = ", ".join(values.get(name, f'f."{name}"') for name in names)
     listed = ", ".join(f'"{name}"' for name in names)
-    con.execute(f"INSERT INTO {table} ({listed}) SELECT {select} FROM changed", [source])
+    with shown(con, incoming=incoming):
+        _find_changed(con, entity, source, incoming, is_monotonic=is_monotonic)
+        _end_versions(con, table, source)
+        con.execute(
+            f"INSERT INTO {table} ({listed}) SELECT {select} FROM incoming AS f "
+            "JOIN changed AS c ON c.source_id = f.source_id",
+            [source],
+        )
     return _note_changes(con, entity_name, source)
 
 
+def _find_changed(
+    con: duckdb.DuckDBPyConnection, entity: schema.Entity, source: str, incoming: pl.DataFrame, *, is_monotonic: bool
+) -> None:
+    """Make temp table changed: source_id, id, seen_at, new_hash of new versions, old_from of those they end."""
+    empty = {name for name in incoming.columns if incoming[name].null_count() == incoming.height}
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT id, source_id, seen_at, source_updated_at, "
+        f"{_hash_sql(entity, 'f', empty=empty)} AS new_hash FROM incoming AS f"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE cur AS SELECT s.source_id, s.seen_from, s.hash, s.source_updated_at "
+        f'FROM staging."{entity.name}" AS s '
+        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id IN (SELECT source_id FROM arrived)",
+        [source],
+    )
+    newer = "AND coalesce(i.source_updated_at >= c.source_updated_at, true)" if is_monotonic else ""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS "
+        "SELECT i.source_id, i.id, i.seen_at, i.new_hash, c.seen_from AS old_from FROM arrived AS i "
+        f"LEFT JOIN cur AS c ON c.source_id = i.source_id WHERE (c.hash IS DISTINCT FROM i.new_hash) {newer}"
+    )
+
+
 def _end_versions(con: duckdb.DuckDBPyConnection, table: str, source: str) -> None:
+    if not con.execute("SELECT 1 FROM changed WHERE old_from IS NOT NULL LIMIT 1").fetchall():
+        return
     # A version that begins and ends at one instant never was: a page read twice within a run leaves one version.
     con.execute(
         f"DELETE FROM {table} WHERE source = ? AND seen_to IS NULL "
@@ -95,10 +111,7 @@ def _end_versions(con: duckdb.DuckDBPyConnection, table: str, source: str) -> No
 
 def _note_changes(con: duckdb.DuckDBPyConnection, entity: str, source: str) -> pl.DataFrame:
     con.execute("INSERT INTO meta.changes SELECT ?, ?, source_id, seen_at FROM changed", [entity, source])
-    frame = pl.from_arrow(con.sql("SELECT id, source_id FROM changed").to_arrow_table())
-    if not isinstance(frame, pl.DataFrame):
-        raise TypeError("an Arrow table did not become a frame")
-    return frame
+    return fetched(con.sql("SELECT id, source_id FROM changed"))
 
 
 def deletions(con: duckdb.DuckDBPyConnection, entity_name: str, source: str, gone: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +124,6 @@ def deletions(con: duckdb.DuckDBPyConnection, entity_name: str, source: str, gon
     entity = schema.entity(entity_name)
     names = list(staging.columns(entity))
     table = f'staging."{entity_name}"'
-    con.register("gone_frame", gone.select("id", "source_id", "seen_at", "run_id").unique("source_id").to_arrow())
     select = {
         "seen_from": "g.seen_at",
         "seen_to": "CAST(NULL AS TIMESTAMPTZ)",
@@ -120,15 +132,13 @@ def deletions(con: duckdb.DuckDBPyConnection, entity_name: str, source: str, gon
         "hash": _hash_sql(entity, "s", deleted="true"),
     }
     listed = ", ".join(f'{select.get(name, chr(34).join(("s.", name, "")))} AS "{name}"' for name in names)
-    try:
+    with shown(con, gone_frame=gone.select("id", "source_id", "seen_at", "run_id").unique("source_id")):
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE changed AS SELECT {listed}, g.id, g.seen_at, s.seen_from AS old_from "
             f"FROM {table} AS s JOIN gone_frame AS g ON g.source_id = s.source_id "
             "WHERE s.source = ? AND s.seen_to IS NULL AND NOT s.is_deleted",
             [source],
         )
-    finally:
-        con.unregister("gone_frame")
     _end_versions(con, table, source)
     listed = ", ".join(f'"{name}"' for name in names)
     con.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM changed")

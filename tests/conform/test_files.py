@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import date, datetime
@@ -70,6 +71,25 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"no workbook")
     with pytest.raises(ContractError, match=r"x\.xlsx cannot be read"):
         files.read_table(path)
+
+
+@pytest.mark.parametrize("key", [[], ["Invoice", "Quantity"], ["Customer ID"]])
+def test_rows_in_bulk_are_the_rows_one_by_one(key: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.files.PAGE", 2)
+    awkward = {"Description": ['a"b\\c\n', "", None, "北辰\u2028", "x/y"], "Invoice": ["1", None, None, "", "2"]}
+    frame = files._plain(pl.DataFrame({**LINES, **awkward, "ok": [True, None, False, True, None]}))
+    blank = pl.DataFrame({name: [None] for name in frame.columns}, schema=frame.schema)
+    frame, path = pl.concat([frame, blank, frame]), Path("lines.parquet")
+    expected = []
+    for row in files.records(frame, path):
+        parts = [row[name] for name in key] or [row["_file"], row["_row"]]
+        expected.append({"_id": ":".join(str(part) for part in parts), **row})
+    *pages, last = files.batches([(path, frame)], key, {"gone", expected[0]["_id"]})
+    found = [json.loads(text) for page in pages for text in page.documents or []]
+    assert found == expected
+    assert [list(row) for row in found] == [list(row) for row in expected]
+    assert [row_id for page in pages for row_id in page.ids or []] == [row["_id"] for row in expected]
+    assert last.records == [{"_id": "gone", "_deleted": True}]
 
 
 def test_a_missing_key_column_is_named(tmp_path: Path, file_instance: Make) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import astuple
 from typing import Any
 
+import polars as pl
 import pytest
 
 from model import conform
+from model.conform.stream import _chunks
 
 GOOD = {"Id": "1", "Name": "ＡＢ公司", "Code": "C1", "Phone": "13800000000", "Kind": "Co", "Limit": "12.345"}
 CURRENT = "SELECT source_id FROM staging.{} WHERE seen_to IS NULL AND NOT is_deleted ORDER BY 1"
@@ -126,6 +128,24 @@ def test_chunks_do_not_matter(landing: Any, chunk: int, monkeypatch: pytest.Monk
     monkeypatch.setattr("model.conform.stream.CHUNK", chunk)
     landing.land("Account", [(str(n), {**GOOD, "Name": f"n{n}"}) for n in range(7)])
     assert conform.stage(landing.instance).counts.staged == 7
+
+
+def test_a_chunk_is_bounded_by_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [pl.DataFrame({"document": ["x" * 1000] * 10}) for _ in range(6)]
+    assert [chunk.height for chunk in _chunks(frames)] == [60]
+    monkeypatch.setattr("model.conform.stream.CHUNK_BYTES", 15_000)
+    assert [chunk.height for chunk in _chunks(frames)] == [20, 20, 20]
+
+
+def test_spellings_of_an_instant_in_one_column(landing: Any) -> None:
+    """The usual spelling is read in one go; others beside it are read as before, and nothing is mixed up."""
+    stamps = ["2026-01-01T08:00:00Z", "2026-01-01T08:00:00.500+08:00", "2026-01-01 08:00", None, "soon"]
+    landing.land("Account", [(str(n), {**GOOD, "SystemModstamp": text}) for n, text in enumerate(stamps)])
+    assert conform.stage(landing.instance).counts.staged == 5
+    sql = "SELECT CAST(epoch_ms(source_updated_at) AS VARCHAR) FROM staging.customer ORDER BY source_id"
+    # Acme's clock shows Shanghai time
+    expected = ["1767254400000", "1767225600500", "1767225600000", None, None]
+    assert [row[0] for row in landing.rows(sql)] == expected
 
 
 TWO_TABLES = """

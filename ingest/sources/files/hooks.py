@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from ingest import files
 from ingest.errors import ContractError
 from ingest.hooks import Call
+from ingest.writing import Batch
 
 
-def pages(call: Call, _state: Any) -> Iterator[list[dict[str, Any]]]:
+def pages(call: Call, _state: Any) -> Iterator[Batch]:
     """All rows, in pages; then the ids that are no longer there. Reading starts over after a kill."""
     known = files.living(call.home, call.source, "rows")
-    yield from files.paged(_rows(call), known)
+    yield from files.batches(_tables(call), call.settings["key"], known)
 
 
-def _rows(call: Call) -> Iterator[dict[str, Any]]:
+def _tables(call: Call) -> Iterator[tuple[Path, pl.DataFrame]]:
     settings = call.settings
     for path in files.tables(Path(settings["path"])):
         frame = files.read_table(path, separator=settings["separator"], sheet=settings["sheet"] or None)
@@ -28,6 +31,4 @@ def _rows(call: Call) -> Iterator[dict[str, Any]]:
                 valid=", ".join(frame.columns),
                 remedy="correct the file or the setting `key` of the source",
             )
-        for row in files.records(frame, path):
-            parts = [row[name] for name in settings["key"]] or [row["_file"], row["_row"]]
-            yield {"_id": ":".join(str(part) for part in parts), **row}
+        yield path, frame

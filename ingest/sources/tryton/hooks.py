@@ -93,7 +93,14 @@ def _check_fields(call: Call, context: dict[str, Any]) -> None:
         raise
     heads = {name.partition(".")[0] for name in stream.fields} - _ALWAYS_THERE
     if missing := sorted(heads - set(known)):
-        raise ContractError(f"{model} has no field {', '.join(missing)}", valid=", ".join(sorted(known)))
+        # fields that link to what this user may not read are left out: the model itself may be closed to the user
+        first = {"id": 1, "method": f"model.{model}.search_read", "params": [[], 0, 1, None, ["id"], context]}
+        call.client.request("POST", path, body=first, stream=stream)
+        raise ContractError(
+            f"{model} has no field {', '.join(missing)}",
+            valid=", ".join(sorted(known)),
+            remedy="correct the stream's fields, or give the user of this source the right to read what they link to",
+        )
 
 
 def record(call: Call, record: dict[str, Any]) -> dict[str, Any]:
