@@ -35,3 +35,23 @@ def latest_scores(store: Store) -> dict[str, dict[str, Any]]:
         }
         for row in rows
     }
+
+
+def score_history(store: Store, record_key: str) -> list[dict[str, Any]]:
+    """Scores of one contract, oldest first; a day on which nothing changed is left out.
+
+    `{as_of, likelihood, low, high, base_rate, model_version}`.
+    """
+    names = ("as_of", "likelihood", "low", "high", "base_rate", "model_version")
+    statement = (
+        select(*(scores.c[name] for name in names))
+        .where(scores.c.model == MODEL, scores.c.record_key == record_key)
+        .order_by(scores.c.score_id)
+    )
+    with store.read() as connection:
+        rows = [dict(row) for row in connection.execute(statement).mappings()]
+    told: list[dict[str, Any]] = []
+    for row in rows:
+        if not told or (row["likelihood"], row["model_version"]) != (told[-1]["likelihood"], told[-1]["model_version"]):
+            told.append(row)
+    return told

@@ -24,8 +24,8 @@ from model.renewal.figures import (
     grade,
 )
 from model.renewal.learners import LEARNERS, SEED, Predict, blend, calibrator
-from model.renewal.splits import Split, rolling_origins, stratified, usable
-from model.renewal.table import Table
+from model.renewal.splits import Split, apart, rolling_origins, stratified, usable
+from model.renewal.table import LEAK, Table
 
 Array = npt.NDArray[Any]
 PIPELINE = "renewal-1"
@@ -33,6 +33,11 @@ BASE = "base rate"
 MARGIN = 0.0005
 CLOSE = 0.001
 ISOTONIC_NEEDS = 2000
+# learners stop improving long before; beyond, rows cost time and memory only
+CHOICE_ROWS = 12_000
+FIT_ROWS = 40_000
+MANY_ROWS = 50_000
+TOO_GOOD = 0.99
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def _evaluate(table: Table) -> Evaluation:
     quality = figures(forecast)
     return Evaluation(
         figures=_document(table, forecast, quality, grade(forecast)),
-        notes=table.notes,
+        notes=(*table.notes, *_too_good(quality)),
         choices=tuple(choices),
         curve=calibration_curve(forecast.outcome, forecast.probability),
         forecast=forecast,
@@ -77,12 +82,35 @@ def _evaluate(table: Table) -> Evaluation:
 
 
 def fit(table: Table, train: Array) -> tuple[Predict, str]:
-    """Choose learner and calibrator on inner folds of `train`, refit on all of it. Returns forecast and choice."""
-    matrix, label, numbers = table.matrix[train], table.label[train], table.numbers.shape[1]
-    base = float(label.mean())
+    """Choose learner and calibrator on inner folds of `train`, refit on all of it. Returns forecast and choice.
+
+    Of large tables a fixed sample of rows is used, smaller for the choice than for the fit.
+    """
+    numbers = table.numbers.shape[1]
+    base = float(table.label[train].mean())
+    chosen, name, kind, adjust = _chosen(table, _sample(train, CHOICE_ROWS), numbers)
+    if not chosen:
+        return lambda rows: np.full(len(rows), base), BASE
+    final_rows = _sample(train, FIT_ROWS)
+    matrix, label = table.matrix[final_rows], table.label[final_rows]
+    wanted = LEARNERS if name == "blend" else {name: LEARNERS[name]}
+    final = {key: learn(matrix, label, numbers) for key, learn in wanted.items()}
+    return lambda rows: adjust(blend({key: model(rows) for key, model in final.items()})[name]), f"{name}+{kind}"
+
+
+def _sample(rows: Array, most: int) -> Array:
+    if len(rows) <= most:
+        return rows
+    return np.asarray(np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False)))
+
+
+def _chosen(table: Table, train: Array, numbers: int) -> tuple[bool, str, str, Predict]:
+    """Whether anything beats the base rate on inner folds of `train`; learner, calibrator's kind and calibrator."""
+    matrix, label = table.matrix[train], table.label[train]
+    nothing: tuple[bool, str, str, Predict] = (False, BASE, "none", lambda values: values)
     inner = list(usable(_inner(table, train), label))
     if not inner:
-        return lambda rows: np.full(len(rows), base), BASE
+        return nothing
     outs: dict[str, list[Array]] = {name: [] for name in [*LEARNERS, "blend"]}
     for fit_rows, out_rows in inner:
         models = {name: learn(matrix[fit_rows], label[fit_rows], numbers) for name, learn in LEARNERS.items()}
@@ -95,11 +123,8 @@ def fit(table: Table, train: Array) -> tuple[Predict, str]:
         labels, bases = [labels[0][::2], labels[0][1::2]], bases * 2
     name, kind = _choose(outs, labels, bases, periods=len(inner) if table.days is not None else 0)
     if name == BASE:
-        return lambda rows: np.full(len(rows), base), BASE
-    adjust = calibrator(kind, np.concatenate(outs[name]), np.concatenate(labels))
-    wanted = LEARNERS if name == "blend" else {name: LEARNERS[name]}
-    final = {key: learn(matrix, label, numbers) for key, learn in wanted.items()}
-    return lambda rows: adjust(blend({key: model(rows) for key, model in final.items()})[name]), f"{name}+{kind}"
+        return nothing
+    return True, name, kind, calibrator(kind, np.concatenate(outs[name]), np.concatenate(labels))
 
 
 def _choose(outs: dict[str, list[Array]], labels: list[Array], bases: list[float], *, periods: int) -> tuple[str, str]:
@@ -146,16 +171,19 @@ def _crossed(outs: list[Array], labels: list[Array], kind: str) -> list[Array]:
 
 
 def _outer(table: Table) -> list[Split]:
+    many = len(table.label) > MANY_ROWS
     if table.days is not None and len(np.unique(table.days)) > 1:
-        return rolling_origins(table.days, folds=4)
-    return stratified(table.label, table.groups, 5, SEED)
+        splits = rolling_origins(table.days, folds=3 if many else 4)
+        return apart(splits, table.groups) if table.is_one_outcome and table.groups is not None else splits
+    return stratified(table.label, table.groups, 3 if many else 5, SEED)
 
 
 def _inner(table: Table, train: Array) -> list[Split]:
     if table.days is not None and len(np.unique(table.days[train])) > 1:
-        return rolling_origins(table.days[train], folds=3, first=0.4)
+        splits = rolling_origins(table.days[train], folds=3, first=0.4)
+        return apart(splits, table.groups[train]) if table.is_one_outcome and table.groups is not None else splits
     groups = table.groups[train] if table.groups is not None else None
-    return stratified(table.label[train], groups, 4, SEED)
+    return stratified(table.label[train], groups, 3 if len(table.label) > MANY_ROWS else 4, SEED)
 
 
 def _piece(table: Table, train: Array, test: Array, probability: Array, fold: int) -> Forecast:
@@ -167,6 +195,12 @@ def _piece(table: Table, train: Array, test: Array, probability: Array, fold: in
 def _join(parts: list[Forecast]) -> Forecast:
     names = ("outcome", "probability", "base", "fold", "unit")
     return Forecast(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _too_good(quality: dict[str, float]) -> list[str]:
+    if quality["auc"] < TOO_GOOD:
+        return []
+    return [f"{LEAK}: together the columns rank the rows almost perfectly (AUC {quality['auc']:.3f})"]
 
 
 def _base_rate_only(table: Table) -> Evaluation:

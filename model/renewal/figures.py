@@ -18,6 +18,7 @@ Array = npt.NDArray[Any]
 RENEWALS_NEEDED = 100
 LOSSES_NEEDED = 30
 RESAMPLES = 1000
+UNITS = 10_000
 TOO_LITTLE = "too little data"
 NO_SIGNAL = "no usable signal"
 
@@ -39,6 +40,11 @@ def ranking_quality(outcome: Array, score: Array) -> float:
         return 0.5
     auc = float(roc_auc_score(outcome, score))
     return max(auc, 1 - auc)
+
+
+def ranking(outcome: Array, score: Array) -> float | None:
+    """AUC to four places; None when only one class is present."""
+    return round(float(roc_auc_score(outcome, score)), 4) if len(np.unique(outcome)) == 2 else None
 
 
 def calibration_error(outcome: Array, probability: Array, bins: int = 10) -> float:
@@ -70,6 +76,10 @@ def skill_lower_bound(forecast: Forecast, seed: int = 20260101) -> float:
     _, unit = np.unique(forecast.unit, return_inverse=True)
     ours = np.bincount(unit, (forecast.probability - forecast.outcome) ** 2)
     base = np.bincount(unit, (forecast.base - forecast.outcome) ** 2)
+    if len(ours) > UNITS:
+        # so many units that sums of some of them vary as they do
+        bucket = np.arange(len(ours)) % UNITS
+        ours, base = np.bincount(bucket, ours), np.bincount(bucket, base)
     rng = np.random.default_rng(seed)
     skills = np.empty(RESAMPLES)
     for number in range(RESAMPLES):

@@ -30,6 +30,7 @@ Predict = Callable[[Array], Array]
 SEED = 20260101
 CALIBRATORS = ("none", "sigmoid", "isotonic")
 ISOTONIC_SHARE = 0.75
+SMALL = 2000
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,10 @@ def logistic(matrix: Array, label: Array, numbers: int) -> Predict:
 def boosting(matrix: Array, label: Array, numbers: int) -> Predict:
     """Histogram gradient boosting with shallow trees; categories are split as categories."""
     codes = list(range(numbers, matrix.shape[1]))
+    small = len(label) < SMALL
     model = HistGradientBoostingClassifier(
-        learning_rate=0.03,
-        max_iter=200,
+        learning_rate=0.06 if small else 0.03,
+        max_iter=80 if small else 200,
         max_leaf_nodes=6,
         min_samples_leaf=int(np.clip(len(label) // 100, 10, 40)),
         l2_regularization=1.0,

@@ -5,41 +5,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
+from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 
 from model.publish import current
-from model.renewal.cards import MODEL
-from model.renewal.figures import (
-    NO_SIGNAL,
-    TOO_LITTLE,
-    Forecast,
-    calibration_curve,
-    enough,
-    figures,
-    grade,
-)
-from model.renewal.model import LogisticModel, SegmentModel, calibrated, fit_logistic, fit_segments
-from model.renewal.snapshots import FEATURES, GRACE_DAYS, Snapshots, due, history
+from model.renewal.cards import MODEL, card
+from model.renewal.features import COLUMNS, FEATURES
+from model.renewal.figures import NO_SIGNAL, TOO_LITTLE, calibration_curve
+from model.renewal.model import LogisticModel, SegmentModel, fit_logistic, fit_segments
+from model.renewal.rolling import Judgement, judge, one_each
+from model.renewal.snapshots import GRACE_DAYS, Snapshots, due, history
+from model.renewal.watch import compare
 from ops import clock
 from ops.errors import FatalError
 from ops.instance import Instance
 from ops.store import stamp
 from ops.tables import model_versions, scores
 
-Array = npt.NDArray[Any]
-ORIGINS = 5
+_OLD = "trained by another version of the product, on other features"
+_RETRAIN = "run `c360 renewal train` again"
 
 
 @contextmanager
@@ -54,11 +47,27 @@ def _published(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
 def backtest(instance: Instance) -> dict[str, Any]:
     """Figures of a rolling-origin backtest over the published build; stores nothing.
 
-    `{model_version, n, base_rate, auc, pr_auc, brier, brier_skill, ece, grade, baseline{…}}`; n counts
-    out-of-sample snapshots (contract × 180, 90, 30 days before its end).
+    `{model_version, n, base_rate, auc, pr_auc, brier, brier_skill, ece, grade, baseline{…}, horizons[…], drift{…}}`;
+    n counts out-of-sample snapshots (contract × 180, 90, 30 days before its end).
     """
+    today = clock.today(instance.config.zone)
     with _published(instance) as con:
-        return judge(history(con, clock.today(instance.config.zone)))[0]
+        present, cases = due(con, today), history(con, today)
+    return {**judge(cases).document, "drift": compare(cases, present)}
+
+
+def drift(instance: Instance) -> dict[str, Any]:
+    """The contracts due now against those the current model was trained on (see watch.compare).
+
+    Without a trained model, against every decided contract.
+    """
+    today = clock.today(instance.config.zone)
+    trained = card(instance.store)
+    until = date.fromisoformat(trained["trained_on"]) if trained else today
+    with _published(instance) as con:
+        present, decided = due(con, today), history(con, today)
+    known = (until - date(1970, 1, 1)).days
+    return compare(decided, present, known_before=known)
 
 
 def train(instance: Instance) -> dict[str, Any]:
@@ -68,9 +77,10 @@ def train(instance: Instance) -> dict[str, Any]:
     """
     today = clock.today(instance.config.zone)
     with _published(instance) as con:
-        cases = history(con, today)
-    document, forecast = judge(cases)
-    fitted = _fit(cases, document["grade"], forecast)
+        present, cases = due(con, today), history(con, today)
+    found = judge(cases)
+    fitted = _fit(cases, found)
+    document, forecast = found.document, found.forecast
     card_document = {
         **document,
         "kind": fitted.kind,
@@ -81,6 +91,7 @@ def train(instance: Instance) -> dict[str, Any]:
         "grace_days": GRACE_DAYS,
         "trained_on": today.isoformat(),
         "calibration": calibration_curve(forecast.outcome, forecast.probability) if forecast else [],
+        "drift": compare(cases, present),
     }
     _store(instance, document["model_version"], fitted, card_document)
     return card_document
@@ -109,98 +120,12 @@ def score(instance: Instance) -> int:
     return len(fresh)
 
 
-def judge(cases: Snapshots) -> tuple[dict[str, Any], Forecast | None]:
-    """The backtest document and its out-of-sample forecasts (None when there is too little data).
-
-    At each origin only contracts whose outcome was known by then are trained on.
-    """
-    single = {key: int(y) for key, y in zip(cases.record_keys, cases.renewed, strict=True)}
-    outcomes = np.array(list(single.values()), dtype=np.int64)
-    version = _version(cases)
-    if not enough(outcomes):
-        return _too_little(version, outcomes), None
-    _, unit = np.unique(cases.record_keys, return_inverse=True)
-    pieces = []
-    for number, (train_rows, test_rows) in enumerate(_origins(cases)):
-        fitted = fit_logistic(cases.features[train_rows], cases.renewed[train_rows])
-        base = float(cases.renewed[train_rows].mean())
-        pieces.append(
-            (
-                cases.renewed[test_rows],
-                fitted.probability(cases.features[test_rows]),
-                np.full(len(test_rows), base),
-                np.full(len(test_rows), number),
-                unit[test_rows],
-            )
-        )
-    if not pieces:
-        return _too_little(version, outcomes), None
-    forecast = Forecast(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
-    return _document(version, forecast), forecast
-
-
-def _origins(cases: Snapshots) -> Iterator[tuple[Array, Array]]:
-    starts = np.quantile(cases.days, np.linspace(0.4, 1, ORIGINS + 1)).astype(int)
-    starts[-1] += 1
-    for start, end in pairwise(starts):
-        known = np.flatnonzero(cases.decided < start)
-        test = np.flatnonzero((cases.days >= start) & (cases.days < end))
-        lost = len({cases.record_keys[row] for row in known if cases.renewed[row] == 0})
-        kept = len({cases.record_keys[row] for row in known if cases.renewed[row] == 1})
-        if len(test) and lost >= 15 and kept >= 30:
-            yield known, test
-
-
-def _document(version: str, forecast: Forecast) -> dict[str, Any]:
-    rate = float(forecast.outcome.mean())
-    brier = float(((forecast.base - forecast.outcome) ** 2).mean())
-    return {
-        "model_version": version,
-        "n": len(forecast.outcome),
-        "base_rate": round(rate, 4),
-        **figures(forecast),
-        "grade": grade(forecast),
-        "baseline": {
-            "name": "base rate",
-            "rate": round(float(forecast.base.mean()), 4),
-            "auc": 0.5,
-            "pr_auc": round(rate, 4),
-            "brier": round(brier, 4),
-            "brier_skill": 0.0,
-            "ece": round(abs(float((forecast.base - forecast.outcome).mean())), 4),
-        },
-    }
-
-
-def _too_little(version: str, outcomes: Array) -> dict[str, Any]:
-    rate = round(float(outcomes.mean()), 4) if len(outcomes) else None
-    brier = round(rate * (1 - rate), 4) if rate is not None else None
-    nothing = {"auc": None, "pr_auc": rate, "brier": brier, "brier_skill": 0.0 if rate is not None else None}
-    return {
-        "model_version": version,
-        "n": len(outcomes),
-        "base_rate": rate,
-        **nothing,
-        "ece": None,
-        "grade": TOO_LITTLE,
-        "baseline": {"name": "base rate", "rate": rate, "auc": None, "brier": brier},
-    }
-
-
-def _version(cases: Snapshots) -> str:
-    data = np.nan_to_num(cases.features, nan=-1e9).tobytes() + cases.renewed.tobytes()
-    digest = hashlib.blake2b(data + "\n".join(cases.record_keys).encode(), digest_size=4).hexdigest()
-    latest = max(cases.as_of, default=date(1970, 1, 1))
-    return f"{MODEL}-1-{latest:%Y%m%d}-{digest}"
-
-
-def _fit(cases: Snapshots, verdict: str, forecast: Forecast | None) -> LogisticModel | SegmentModel:
-    if forecast is None or verdict in {NO_SIGNAL, TOO_LITTLE}:
+def _fit(cases: Snapshots, found: Judgement) -> LogisticModel | SegmentModel:
+    if found.document["grade"] in {NO_SIGNAL, TOO_LITTLE}:
         return fit_segments(cases.segments, cases.renewed)
-    fitted = fit_logistic(cases.features, cases.renewed)
-    adjusted = calibrated(fitted, forecast.probability, forecast.outcome)
-    # a sigmoid far from the identity is worth having; one near it only adds the noise of two more numbers
-    return adjusted if abs(adjusted.slope - 1) > 0.15 or abs(adjusted.shift) > 0.15 else fitted
+    every = np.arange(len(cases.renewed))
+    fitted = fit_logistic(cases.features, cases.renewed, one_each(cases, every))
+    return fitted.model_copy(update={"slope": found.slope, "shift": found.shift})
 
 
 def _store(instance: Instance, version: str, fitted: LogisticModel | SegmentModel, document: dict[str, Any]) -> None:
@@ -234,7 +159,13 @@ def _current(instance: Instance) -> tuple[LogisticModel | SegmentModel, str] | N
         raise FatalError(f"the renewal model file {path} is missing", remedy="run `c360 renewal train` again")
     text = path.read_text(encoding="utf-8")
     kind = LogisticModel if json.loads(text)["kind"] == "logistic" else SegmentModel
-    return kind.model_validate_json(text), row.version
+    try:
+        fitted: LogisticModel | SegmentModel = kind.model_validate_json(text)
+    except ValidationError as error:
+        raise FatalError(f"the renewal model {row.version} was {_OLD}", remedy=_RETRAIN) from error
+    if isinstance(fitted, LogisticModel) and fitted.columns != list(COLUMNS):
+        raise FatalError(f"the renewal model {row.version} was {_OLD}", remedy=_RETRAIN)
+    return fitted, row.version
 
 
 def _latest(connection: Any, version: str, today: date) -> dict[str, float | None]:

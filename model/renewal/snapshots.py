@@ -8,37 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from model.renewal.features import COLUMNS, query
+
 Array = npt.NDArray[Any]
 
 GRACE_DAYS = 60
 WARM_UP_DAYS = 180
 HORIZONS = (180, 90, 30)
-FEATURES = (
-    "days_left",
-    "tenure_years",
-    "earlier_contracts",
-    "auto_renew",
-    "price_change",
-    "days_late",
-    "unpaid_share",
-    "order_trend",
-    "year_orders",
-    "days_since_order",
-    "year_tickets",
-    "open_tickets",
-    "missed_share",
-    "unhappy_share",
-    "days_since_contact",
-    "quarter_contacts",
-)
-_SQL = Path(__file__).with_name("snapshots.sql")
 
 _RECURRING = """
     select
@@ -79,7 +61,7 @@ _OUTCOME = f"""
 @dataclass(frozen=True)
 class Snapshots:
     """n snapshots: contract record key, customer key, segment (tier), as-of day and the day the outcome is known
-    (days since 1970), features (n, len(FEATURES)) with NaN where unknown, renewed 0/1 (-1 not decided yet)."""
+    (days since 1970), features (n, len(COLUMNS)) with NaN where unknown, renewed 0/1 (-1 not decided yet)."""
 
     record_keys: list[str]
     customer_keys: list[str]
@@ -129,7 +111,7 @@ def due(con: duckdb.DuckDBPyConnection, today: date, within: int = 180) -> Snaps
 
 def _read(con: duckdb.DuckDBPyConnection) -> Snapshots:
     epoch = date(1970, 1, 1)
-    relation = con.execute(_SQL.read_text(encoding="utf-8"))
+    relation = con.execute(query())
     names = [column[0] for column in relation.description or []]
     rows = relation.fetchall()
     labels = {
@@ -138,10 +120,10 @@ def _read(con: duckdb.DuckDBPyConnection) -> Snapshots:
             "select record_key, as_of, segment, renewed from temp.renewal_case"
         ).fetchall()
     }
-    at = {name: names.index(name) for name in ("record_key", "customer_key", "as_of", "end_on", *FEATURES)}
+    at = {name: names.index(name) for name in ("record_key", "customer_key", "as_of", "end_on", *COLUMNS)}
     features = np.array(
-        [[np.nan if row[at[name]] is None else float(row[at[name]]) for name in FEATURES] for row in rows]
-    ).reshape(len(rows), len(FEATURES))
+        [[np.nan if row[at[name]] is None else float(row[at[name]]) for name in COLUMNS] for row in rows]
+    ).reshape(len(rows), len(COLUMNS))
     of_row = [labels[row[at["record_key"]], row[at["as_of"]]] for row in rows]
     return Snapshots(
         record_keys=[row[at["record_key"]] for row in rows],

@@ -31,6 +31,11 @@ def rolling_origins(days: Array, folds: int, first: float = 0.5) -> list[Split]:
     ]
 
 
+def apart(splits: list[Split], groups: Array) -> list[Split]:
+    """The splits with every row of a tested group taken out of the training side."""
+    return [(train[~np.isin(groups[train], groups[test])], test) for train, test in splits]
+
+
 def stratified(label: Array, groups: Array | None, folds: int, seed: int) -> list[Split]:
     """Stratified folds; rows of one group are never on both sides."""
     dummy = np.zeros(len(label))

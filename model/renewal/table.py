@@ -7,8 +7,9 @@ columns that give the label away are dropped; every such decision is a note.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,16 @@ NEGATIVE = ("no", "n", "false", "f", "0", "0.0", "stayed", "retained", "active",
 LEVELS = 200
 PARSES = 0.95
 GIVES_AWAY = 0.995
+SUSPICIOUS = 0.95
+LEAK = "looks like a leak"
+REPEATS = 20
 
 
 @dataclass(frozen=True)
 class Table:
     """n rows: `numbers` (n, k) with NaN where missing, `categories` (n, m) level codes (-1 missing),
-    `label` 0/1, `groups` codes of the id column, `days` since 1970 of the date column."""
+    `label` 0/1, `groups` codes of the id column, `days` since 1970 of the date column. `is_one_outcome`: ids repeat
+    and every one has a single label, so that an earlier row of an id would give its later ones away."""
 
     numbers: Array
     categories: Array
@@ -55,6 +60,7 @@ class Table:
     groups: Array | None
     days: Array | None
     notes: tuple[str, ...] = ()
+    is_one_outcome: bool = False
 
     @property
     def matrix(self) -> Array:
@@ -78,6 +84,8 @@ def read(path: Path) -> pl.DataFrame:
     if path.suffix.lower() in {".xlsx", ".xls", ".xlsm"}:
         return pl.read_excel(path)
     raw = path.read_bytes()
+    if not raw.strip():
+        raise FatalError(f"{path} is empty", valid="a first line with column names, then one row per case")
     try:
         content = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -92,16 +100,18 @@ def read(path: Path) -> pl.DataFrame:
 
 def prepare(frame: pl.DataFrame, label: str, id_column: str | None, date_column: str | None) -> Table:
     """Turn `frame` into a Table. FatalError when a named column is missing or the label has not two values."""
-    for name in filter(None, (label, id_column, date_column)):
-        if name not in frame.columns:
-            raise FatalError(f"the table has no column {name!r}", valid=", ".join(frame.columns))
+    _check(frame, [name for name in (label, id_column, date_column) if name])
     columns = _Columns()
     target = _label(frame.get_column(label))
     keep = target.is_not_null()
     days = _days(frame.get_column(date_column)) if date_column else None
     if days is not None:
-        if days.null_count() == frame.height:
-            raise FatalError(f"column {date_column!r} holds no dates", valid="2026-11-22 or a date column")
+        if days.null_count() > frame.height / 2:
+            example = next(iter(_text(frame.get_column(str(date_column))).drop_nulls().to_list()), "")
+            raise FatalError(
+                f"column {date_column!r} holds no dates that can be read (as {example!r})",
+                valid="2026-11-22, 2026/11/22, 20261122, 2026-11, 2026年11月22日, 22.11.2026, 22/11/2026, 22 Nov 2026",
+            )
         keep = keep & days.is_not_null()
     if (dropped := frame.height - int(keep.sum())) > 0:
         columns.notes.append(f"{dropped} rows without label or date were left out")
@@ -111,9 +121,10 @@ def prepare(frame: pl.DataFrame, label: str, id_column: str | None, date_column:
     for name in frame.columns:
         if name not in {label, id_column, date_column}:
             _take(frame.get_column(name), days, y, columns)
-    groups = frame.get_column(id_column).cast(pl.String).rank("dense").to_numpy() if id_column else None
-    if groups is not None and len(np.unique(groups)) == len(groups):
-        groups = None
+    groups = _groups(frame.get_column(id_column)) if id_column else None
+    is_one_outcome = groups is not None and days is not None and _one_outcome(groups, y)
+    if is_one_outcome:
+        columns.notes.append(f"{id_column}: repeats with one label each, never on both sides of the time split")
     return Table(
         numbers=_stack(columns.numbers, frame.height, float),
         categories=_stack(columns.categories, frame.height, np.int64),
@@ -123,7 +134,36 @@ def prepare(frame: pl.DataFrame, label: str, id_column: str | None, date_column:
         groups=groups,
         days=days.to_numpy() if days is not None else None,
         notes=tuple(columns.notes),
+        is_one_outcome=is_one_outcome,
     )
+
+
+def _check(frame: pl.DataFrame, named: list[str]) -> None:
+    for name in named:
+        if name not in frame.columns:
+            near = get_close_matches(name, frame.columns, 1, 0.6)
+            remedy = f"did you mean {near[0]!r}?" if near else None
+            raise FatalError(f"the table has no column {name!r}", valid=", ".join(frame.columns), remedy=remedy)
+    if len(set(named)) < len(named):
+        raise FatalError("one column is named twice", valid="different columns for --label, --id and --date")
+    if not frame.height:
+        raise FatalError("the table has column names but no rows", valid="one row per case")
+
+
+def _groups(column: pl.Series) -> Array | None:
+    """Codes of the ids, None when every row has its own; rows without an id stand alone."""
+    texts = _text(column)
+    codes = texts.rank("dense").cast(pl.Int64)
+    alone = pl.Series(range(len(texts))) + int(cast("int | None", codes.max()) or 0) + 1
+    found: Array = codes.fill_null(alone).to_numpy() if codes.null_count() else codes.to_numpy()
+    return None if len(np.unique(found)) == len(found) else found
+
+
+def _one_outcome(groups: Array, y: Array) -> bool:
+    _, place, rows = np.unique(groups, return_inverse=True, return_counts=True)
+    positive = np.bincount(place, y)
+    repeating = rows > 1
+    return bool(repeating.sum() >= REPEATS and ((positive == 0) | (positive == rows))[repeating].all())
 
 
 def _stack(columns: dict[str, Array], height: int, kind: Any) -> Array:
@@ -151,11 +191,28 @@ def _label(column: pl.Series) -> pl.Series:
 
 
 def _days(column: pl.Series) -> pl.Series:
+    """Days since 1970, null where no date can be read. Whether 3/4/2026 is April or March, the column decides:
+    a first part above 12 anywhere means day first, else a second part above 12 means month first, else day first."""
     if column.dtype.is_temporal():
         return column.cast(pl.Date).cast(pl.Int64)
-    texts = _text(column).str.replace_all("[/.年月]", "-").str.replace_all("[日T].*$", "")
-    texts = texts.str.replace(r"^(\d{4})(\d{2})(\d{2})$", "${1}-${2}-${3}").str.extract(r"^(\d{4}-\d{1,2}-\d{1,2})")
-    return texts.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int64)
+    texts = _text(column)
+    plain = (
+        texts.str.replace_all("[/.年月]", "-").str.replace_all("日.*$", "").str.replace_all(r"(\d)[T ]\d.*$", "${1}")
+    )
+    plain = plain.str.replace(r"^(\d{4})(\d{2})(\d{2})(?:\.0|-0)?$", "${1}-${2}-${3}")
+    plain = plain.str.replace(r"^(\d{4})(?:-(\d{1,2})-?|(\d{2}))$", "${1}-${2}${3}-01")
+    found = plain.str.extract(r"^(\d{4}-\d{1,2}-\d{1,2})").str.to_date("%Y-%m-%d", strict=False)
+    if found.null_count() == texts.null_count():
+        return found.cast(pl.Int64)
+    parts = plain.str.extract_groups(r"^(?<a>\d{1,2})-(?<b>\d{1,2})-(?<y>\d{4})").struct.unnest()
+    first, second = (parts.get_column(name).cast(pl.Int64) for name in ("a", "b"))
+    month_first = bool((second > 12).any()) and not bool((first > 12).any())
+    turned = plain.str.extract(r"^(\d{1,2}-\d{1,2}-\d{4})")
+    found = found.fill_null(turned.str.to_date("%m-%d-%Y" if month_first else "%d-%m-%Y", strict=False))
+    words = texts.str.replace_all(r"[,\-]", " ").str.replace_all(r"\s+", " ")
+    for pattern in ("%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y"):
+        found = found.fill_null(words.str.to_date(pattern, strict=False))
+    return found.cast(pl.Int64)
 
 
 def _number(column: pl.Series) -> pl.Series | None:
@@ -206,8 +263,7 @@ def _take_number(name: str, numbers: pl.Series, y: Array, into: _Columns) -> Non
     values = numbers.to_numpy().astype(float)
     missing = np.isnan(values)
     worth = max(ranking_quality(y, np.where(missing, np.nanmedian(values), values)), ranking_quality(y, missing * 1.0))
-    if _gives_away(worth, y):
-        into.notes.append(f"{name}: gives the label away, dropped")
+    if _leaks(name, worth, y, into):
         return
     into.numbers[name] = values
 
@@ -230,13 +286,21 @@ def _take_category(name: str, texts: pl.Series, y: Array, into: _Columns) -> Non
         return
     levels = {value: rank for rank, value in enumerate(counts.get_column(name).head(LEVELS).to_list())}
     codes = np.array([-1 if value is None else levels.get(value, LEVELS) for value in texts.to_list()])
-    if counts.height <= 20:
-        share = {code: float(y[codes == code].mean()) for code in np.unique(codes)}
-        if _gives_away(ranking_quality(y, np.array([share[code] for code in codes])), y):
-            into.notes.append(f"{name}: gives the label away, dropped")
+    if counts.height <= max(20, texts.len() // 20):
+        shifted = codes + 1
+        rows = np.bincount(shifted)
+        share = np.bincount(shifted, y, len(rows)) / np.maximum(rows, 1)
+        if _leaks(name, ranking_quality(y, share[shifted]), y, into):
             return
     into.categories[name] = codes
 
 
-def _gives_away(worth: float, y: Array) -> bool:
-    return len(y) >= 100 and 10 <= y.sum() <= len(y) - 10 and worth >= GIVES_AWAY
+def _leaks(name: str, worth: float, y: Array, into: _Columns) -> bool:
+    """Whether the column gives the label away and must go; a suspicion is noted."""
+    if len(y) < 100 or not 10 <= y.sum() <= len(y) - 10 or worth < SUSPICIOUS:
+        return False
+    if worth >= GIVES_AWAY:
+        into.notes.append(f"{name}: {LEAK} (it gives the label away), dropped")
+        return True
+    into.notes.append(f"{name}: {LEAK} (AUC {worth:.3f} alone): was it known before the outcome?")
+    return False

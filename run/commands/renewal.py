@@ -1,9 +1,9 @@
-"""`c360 renewal [train|scores|backtest|evaluate]`."""
+"""`c360 renewal [train|scores|backtest|drift|evaluate]`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from model import renewal as model
 from model import serve
 from run.context import Context, show_json, table
 
-app = typer.Typer(help="Renewal likelihood: train, score, backtest, evaluate.", no_args_is_help=True)
+app = typer.Typer(help="Renewal likelihood: train, score, backtest, drift, evaluate.", no_args_is_help=True)
 
 
 @app.command()
@@ -29,6 +29,7 @@ def scores(
     """Contracts due for renewal with their likelihood."""
     state: Context = context.obj
     rows = serve.renewals(state.viewer, state.served)
+    _warn_of_drift(model.card(state.instance.store))
     if as_json:
         show_json(rows)
     else:
@@ -43,8 +44,20 @@ def scores(
                 "currency",
                 "likelihood",
                 "owner",
+                "owner_forecast",
+                "disagreement",
             ],
         )
+
+
+def _warn_of_drift(card: dict[str, Any] | None) -> None:
+    found = (card or {}).get("drift") or {}
+    if found.get("verdict") == "shifted":
+        moved = [one["feature"] for one in found.get("features", [])]
+        rate = found.get("base_rate", {})
+        if rate.get("is_significant"):
+            moved.insert(0, f"renewal rate {rate['before']:.0%} → {rate['recent']:.0%}")
+        typer.echo(f"since training the contracts have drifted: {', '.join(moved)}; see `c360 renewal drift`", err=True)
 
 
 @app.command()
@@ -58,6 +71,14 @@ def backtest(
 
 
 @app.command()
+def drift(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Whether the contracts due now still look, and end, like those the model was trained on."""
+    _ = as_json
+    state: Context = context.obj
+    show_json(model.drift(state.instance))
+
+
+@app.command()
 def evaluate(
     file: Annotated[Path, typer.Argument(help="A table of features: CSV, Excel or Parquet.")],
     label: Annotated[str, typer.Option(help="The column to predict: yes/no, true/false, 1/0.")],
@@ -67,4 +88,8 @@ def evaluate(
 ) -> None:
     """Put any table of features through the same pipeline and print the same figures."""
     _ = as_json
-    show_json(model.evaluate_file(file, label=label, id_column=id_, date_column=date_))
+    notes: list[str] = []
+    found = model.evaluate_file(file, label=label, id_column=id_, date_column=date_, notes=notes)
+    for note in notes:
+        typer.echo(note, err=True)
+    show_json(found)
