@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlalchemy import func, select
 
-from model import build_delta, build_run, conform, publish, staging, warehouse
+from model import build_delta, build_merge, build_run, conform, publish, search, staging, warehouse
 from model.identity import customers, groups, people, projects, survivorship
+from model.receivables.capability import gives_allocations
 from ops import clock, tables
 from ops.instance import Instance
 from ops.leases import lease
@@ -44,6 +45,7 @@ class BuildResult:
     staged: StageResult | None = None
     build_id: str | None = None
     base_build_id: str | None = None
+    changes: build_delta.Changes = field(default_factory=dict)
 
 
 def build(
@@ -64,22 +66,29 @@ def build(
         con = warehouse.connect(warehouse.warehouse_path(instance.warehouse))
         try:
             result = _build(instance, con, full=full, progress=progress, stage=stage)
-            keys = _affected(con, result.mode)
+            if release:
+                _release(instance, con, result, progress)
         finally:
             con.close()
-        if release:
-            _release(instance, result, keys, progress)
     return result
 
 
-def _release(instance: Instance, result: BuildResult, keys: list[str] | None, progress: Progress | None) -> None:
+def _release(
+    instance: Instance, con: duckdb.DuckDBPyConnection, result: BuildResult, progress: Progress | None
+) -> None:
     """Publish, unless this build was published before: a rollback holds until something changes."""
     now = publish.current_or_none(instance)
     if result.mode == "none" and now is not None and publish.knows(instance, result.build_id):
         result.version = now.version
         return
     started = clock.monotonic()
-    result.version = publish.publish(instance, changed_keys=keys, base_build_id=result.base_build_id, progress=progress)
+    result.version = publish.publish(
+        instance,
+        con=con,
+        changed_keys=_affected(con, result),
+        base_build_id=result.base_build_id,
+        progress=progress,
+    )
     result.seconds["publish"] = clock.monotonic() - started
 
 
@@ -94,31 +103,24 @@ def _build(
     say = progress or (lambda _text: None)
     seconds: dict[str, float] = {}
     started = clock.monotonic()
-    warehouse.prepare(con)
-    staging.create(con)
-    con.execute((warehouse.ROOM / "identity" / "schema.sql").read_text(encoding="utf-8"))
+    _prepare(con)
     staged = conform.stage(instance, con=con) if stage else None
     seconds["stage"] = clock.monotonic() - started
     started = clock.monotonic()
     signature = _signature(instance)
     decision = _last_decision(instance.store)
-    whole = full or _state(con, "signature") != signature
+    state = _state(con)
+    whole = full or state.get("signature") != signature
     if whole:
         _write_sources(con, instance)
     build_delta.attach(con)
     entities = build_delta.take_changes(con)
-    base, build_id = _state(con, "build_id"), uuid.uuid4().hex
+    base, build_id = state.get("build_id"), uuid.uuid4().hex
     result: BuildResult | None = None
     if not whole:
-        if not entities and decision == int(_state(con, "decision") or 0):
+        if not entities and decision == int(state.get("decision", 0)):
             return BuildResult(None, "none", 0, 0, seconds, staged, build_id=base, base_build_id=base)
-        try:
-            result = _incremental(con, instance.store, build_id, entities, decision, say)
-        except build_run.CountMismatchError as error:
-            say(f"the increment does not add up and is rebuilt in full: {error.what}")
-            con.execute("detach delta")
-            build_delta.attach(con)
-            build_delta.take_changes(con)
+        result = _attempt(con, instance.store, build_id, entities, decision, say)
     if result is None:
         result = _full(con, instance.store, build_id, decision, signature, say)
     seconds["models"] = clock.monotonic() - started
@@ -130,6 +132,37 @@ def _build(
     seconds["checkpoint"] = clock.monotonic() - started
     result.seconds, result.staged = seconds, staged
     result.build_id, result.base_build_id = build_id, base
+    return result
+
+
+def _prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables that are missing, unless the warehouse was laid out by this very code."""
+    identity = (warehouse.ROOM / "identity" / "schema.sql").read_text(encoding="utf-8")
+    layout = staging.layout(identity)
+    try:
+        if _state(con).get("layout") == layout:
+            return
+    except duckdb.CatalogException:
+        pass  # an empty warehouse
+    warehouse.prepare(con)
+    staging.create(con)
+    con.execute(identity)
+    _set_state(con, {"layout": layout})
+
+
+def _attempt(
+    con: duckdb.DuckDBPyConnection, store: Store, build_id: str, entities: set[str], decision: int, say: Progress
+) -> BuildResult | None:
+    """An increment, or None when a full build has to take its place; then `delta` is as it was before."""
+    result = None
+    try:
+        result = _incremental(con, store, build_id, entities, decision, say)
+    except build_run.CountMismatchError as error:
+        say(f"the increment does not add up and is rebuilt in full: {error.what}")
+    if result is None:
+        con.execute("detach delta")
+        build_delta.attach(con)
+        build_delta.take_changes(con)
     return result
 
 
@@ -151,6 +184,8 @@ def _full(
     people.resolve_products(con, store)
     groups.resolve_groups(con, only_affected=False)
     projects.resolve_projects(con)
+    is_filtered = build_delta.has_hidden(con, build_delta.staged_sources())
+    shown = build_delta.shown(con, is_filtered=is_filtered)
     con.execute("begin")
     try:
         con.execute(f"""
@@ -164,15 +199,18 @@ def _full(
         for name, rows in (
             ("customer_identifier", "identifiers"),
             ("customer_conflict", "conflicts"),
+            ("customer_input", "inputs"),
             ("customer_group", "customer_group"),
             ("project_crosswalk", "projects"),
             *((name, name) for name in _PEOPLE),
         ):
             _replace(con, name, rows)
-        _write_meta(con, None)
-        total = build_run.run_full(con, build_id, say)
+        for entity, relation in shown.items():
+            _write_meta(con, entity, relation)
+        total = build_run.run_full(con, build_id, shown, say)
         con.execute("delete from meta.changes")
-        _set_state(con, {"signature": signature, "decision": str(decision), "build_id": build_id})
+        values = {"signature": signature, "decision": str(decision), "build_id": build_id}
+        _set_state(con, values | {"is_filtered": str(int(is_filtered))})
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
@@ -192,57 +230,66 @@ def _incremental(
     say: Progress,
 ) -> BuildResult | None:
     """An increment, or None when so much changed that a full build costs less."""
-    _write_meta(con, entities)
-    build_delta.resolve(con, store, entities, int(_state(con, "decision") or 0))
-    affected = con.execute("select count(*) from delta.main.affected").fetchall()[0][0]
-    everyone = con.execute("select count(*) from core.dim_customer").fetchall()[0][0]
+    state = _state(con)
+    is_filtered = state.get("is_filtered") == "1" or build_delta.has_hidden(con, "select source from meta.changes")
+    shown = build_delta.shown(con, is_filtered=is_filtered)
+    changes: build_delta.Changes = {f"staging.{entity}": warehouse.ALL_COLUMNS for entity in entities}
+    for entity in sorted(entities):
+        changes |= _write_meta(con, entity, shown[entity])
+    rows = con.execute("select distinct entity from meta.staging_profile").fetchall()
+    inc = build_delta.Increment(set(entities), shown, {str(row[0]) for row in rows}, changes=changes)
+    build_delta.resolve(con, store, inc, int(state.get("decision", 0)))
+    affected, everyone = con.execute("""
+        select (select count(*) from delta.main.affected), (select count(*) from core.dim_customer)
+    """).fetchall()[0]
     if affected > max(100, FULL_SHARE * everyone):
         return None
     say(f"{affected:,} customers changed")
-    counts = build_run.run_slices(con, build_delta.slices(con))
+    outcome = build_merge.run(con, inc)
     con.execute("begin")
     try:
-        changed = _merge_identity(con, entities)
-        build_run.merge(con, build_id, counts, changed)
-        build_run.check_counts(con)
+        _merge_identity(con, inc)
+        build_merge.merge(con, build_id, inc, outcome)
+        build_run.check_counts(con, inc.changes)
         con.execute("delete from meta.changes")
-        _set_state(con, {"decision": str(decision), "build_id": build_id})
+        values = {"decision": str(decision), "build_id": build_id, "is_filtered": str(int(is_filtered))}
+        _set_state(con, values)
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
         raise
-    return BuildResult(None, "incremental", sum(counts.values()), affected)
+    return BuildResult(None, "incremental", sum(outcome.rows.values()), affected, changes=inc.changes)
 
 
-def _merge_identity(con: duckdb.DuckDBPyConnection, entities: set[str]) -> set[str]:
-    """Commit the increment's identity tables; returns the tables whose rows may have changed."""
-    for target, rows in (
-        ("customer_crosswalk", "resolved"),
-        ("customer_identifier", "identifiers"),
-        ("customer_conflict", "conflicts"),
-    ):
-        con.execute(f"""
-            delete from identity.{target} as t using delta.main.touched as k
+def _merge_identity(con: duckdb.DuckDBPyConnection, inc: build_delta.Increment) -> None:
+    """Commit the increment's identity tables."""
+    if inc.is_moved:
+        for target, rows in (
+            ("customer_crosswalk", "resolved"),
+            ("customer_identifier", "identifiers"),
+            ("customer_conflict", "conflicts"),
+            ("customer_input", "inputs"),
+        ):
+            con.execute(f"""
+                delete from identity.{target} as t using delta.main.touched as k
+                where k.source = t.source and k.source_id = t.source_id
+            """)
+            con.execute(f"insert into identity.{target} by name select * from delta.identity.{rows}")
+    if "identity.customer_group" in inc.changes:
+        con.execute("""
+            delete from identity.customer_group
+            where customer_key in (select customer_key from delta.main.affected)
+        """)
+        con.execute("insert into identity.customer_group by name select * from delta.identity.customer_group")
+    if "identity.project_crosswalk" in inc.changes:
+        con.execute("""
+            delete from identity.project_crosswalk as t using delta.main.project_todo as k
             where k.source = t.source and k.source_id = t.source_id
         """)
-        con.execute(f"insert into identity.{target} by name select * from delta.identity.{rows}")
-    con.execute("""
-        delete from identity.customer_group
-        where customer_key in (select customer_key from delta.main.affected)
-    """)
-    con.execute("insert into identity.customer_group by name select * from delta.identity.customer_group")
-    con.execute("""
-        delete from identity.project_crosswalk as t using delta.main.project_todo as k
-        where k.source = t.source and k.source_id = t.source_id
-    """)
-    con.execute("insert into identity.project_crosswalk by name select * from delta.identity.projects")
-    changed = {f"staging.{entity}" for entity in entities} | {"meta.staging_profile"}
-    for entity in ("employee", "product"):
-        if entity in entities:
-            for name in (f"{entity}_crosswalk", f"{entity}_golden"):
-                _replace(con, name, name)
-                changed.add(f"identity.{name}")
-    return changed
+        con.execute("insert into identity.project_crosswalk by name select * from delta.identity.projects")
+    for name in _PEOPLE:
+        if f"identity.{name}" in inc.changes:
+            _replace(con, name, name)
 
 
 def _replace(con: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
@@ -261,35 +308,50 @@ def _write_sources(con: duckdb.DuckDBPyConnection, instance: Instance) -> None:
             [source.name, source.role, source.connector, source.status]
             + [rank[group] for group in survivorship.GROUPS],
         )
+    con.execute("delete from meta.source_capability")
+    for source in instance.config.sources:
+        con.execute(
+            "insert into meta.source_capability values (?, ?)", [source.name, gives_allocations(instance, source)]
+        )
     con.execute("delete from meta.state where key = 'signature'")
     con.execute("commit")
 
 
-def _write_meta(con: duckdb.DuckDBPyConnection, entities: set[str] | None) -> None:
-    """Profile of staging and the first run of each ledger entity, for the changed entities or for all."""
-    shown = con.execute(
-        "select view_name from duckdb_views() where database_name = 'delta' and schema_name = 'shown'"
-    ).fetchall()
-    for (entity,) in shown:
-        if entities is not None and entity not in entities:
-            continue
-        con.execute("delete from meta.staging_profile where entity = ?", [entity])
-        con.execute(f"""
-            insert into meta.staging_profile
-            select source, '{entity}', count(*) filter (where seen_to is null and not is_deleted), count(*),
-                max(seen_from)
-            from delta.shown.{entity} group by source
-        """)
-        if entity in _LEDGER_ENTITIES:
+def _write_meta(con: duckdb.DuckDBPyConnection, entity: str, shown: str) -> build_delta.Changes:
+    """Profile of a staging table and the first run of a ledger entity; the tables in which that changed anything."""
+    con.execute(f"""
+        create or replace temp table profile as
+        select source, count(*) filter (where seen_to is null and not is_deleted) as current_count,
+            count(*) as version_count, max(seen_from) as last_seen_at
+        from {shown} group by source
+    """)
+    con.execute("delete from meta.staging_profile where entity = ?", [entity])
+    con.execute(f"""
+        insert into meta.staging_profile
+        select source, '{entity}', current_count, version_count, last_seen_at from profile
+    """)
+    changes = {"meta.staging_profile": warehouse.ALL_COLUMNS}
+    if entity in _LEDGER_ENTITIES:
+        first = f"select '{entity}' as entity, source, min(run_id) as run_id from staging.{entity} group by source"
+        con.execute(f"create or replace temp table first_run_now as {first}")
+        known = f"select * from meta.first_run where entity = '{entity}'"
+        differs = con.execute(f"""
+            select count(*) from (
+                (select * from first_run_now except {known}) union all
+                ({known} except select * from first_run_now)
+            )
+        """).fetchall()
+        if differs[0][0]:
             con.execute("delete from meta.first_run where entity = ?", [entity])
-            con.execute(f"""
-                insert into meta.first_run
-                select '{entity}', source, min(run_id) from staging.{entity} group by source
-            """)
+            con.execute("insert into meta.first_run select * from first_run_now")
+            changes["meta.first_run"] = warehouse.ALL_COLUMNS
+    return changes
 
 
 def _signature(instance: Instance) -> str:
-    sources = [[s.name, s.connector, s.role, s.status] for s in instance.config.sources]
+    sources = [
+        [s.name, s.connector, s.role, s.status, gives_allocations(instance, s)] for s in instance.config.sources
+    ]
     ranks = survivorship.ranks(instance.config_dir)
     return json.dumps([sources, ranks, build_run.fingerprint()], sort_keys=True)
 
@@ -300,21 +362,21 @@ def _last_decision(store: Store) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def _state(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
-    row = con.execute("select value from meta.state where key = ?", [key]).fetchall()
-    return str(row[0][0]) if row else None
+def _state(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return dict(con.execute("select key, value from warehouse.meta.state").fetchall())
 
 
 def _set_state(con: duckdb.DuckDBPyConnection, values: dict[str, str]) -> None:
-    for key, value in values.items():
-        con.execute("delete from meta.state where key = ?", [key])
-        con.execute("insert into meta.state values (?, ?)", [key, value])
+    listed = ", ".join("?" for _ in values)
+    con.execute(f"delete from meta.state where key in ({listed})", list(values))
+    rows = ", ".join("(?, ?)" for _ in values)
+    con.execute(f"insert into meta.state values {rows}", [text for item in values.items() for text in item])
 
 
-def _affected(con: duckdb.DuckDBPyConnection, mode: str) -> list[str] | None:
-    """The customers an increment changed; None where the whole sidecar has to be made anew."""
-    if mode == "full":
+def _affected(con: duckdb.DuckDBPyConnection, result: BuildResult) -> list[str] | None:
+    """The customers whose entries in the sidecar an increment may have changed; None: make it anew."""
+    if result.mode == "full":
         return None
-    if mode == "none":
+    if not any(warehouse.is_touched(used, result.changes.get(table)) for table, used in search.uses().items()):
         return []
     return [str(row[0]) for row in con.execute("select customer_key from delta.main.affected").fetchall()]

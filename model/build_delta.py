@@ -1,17 +1,18 @@
-"""The increment: which customers changed, and the slice of every table that their models read.
+"""The increment: which customers changed, and in which tables something changed at all.
 
 Catalogue `delta` is in memory. It holds delta.main.changed (entity, source, source_id), delta.main.affected
-(customer_key), delta.shown.<entity> (staging without hidden sources) and, per table that a customer model reads,
-the slice delta.<schema>.<table>. Every row in a slice resolves to its right customer, so that models run on slices
-unchanged; the merge keeps the rows of affected customers.
+(customer_key), what identity resolved anew (delta.identity) and the slices that model.build_slices cuts.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import duckdb
 
 from model import schema
 from model.identity import customers, groups, people, projects
+from model.warehouse import ALL_COLUMNS
 from ops.store import Store
 
 OWN = ("contact", "opportunity", "contract", "sales_order", "shipment", "invoice", "receipt", "credit_note",
@@ -64,24 +65,61 @@ PERSON_COLUMNS = {
     "project": "manager_id",
     "milestone": "owner_id",
 }
-SLICED = ("customer", *OWN, "project", *CHILDREN)
+Changes = dict[str, frozenset[str]]
+
+
+@dataclass
+class Increment:
+    """What an increment is about.
+
+    `entities`: entities of the records in delta.main.changed. `shown`: entity → its staging rows without hidden
+    sources. `present`: entities that have rows. `tables`: identity table → where its new state stands, for those that
+    were resolved anew. `changes`: table → the columns in which rows changed, {"*"} where rows came or went.
+    `is_moved`: customer records were resolved anew.
+    """
+
+    entities: set[str]
+    shown: dict[str, str]
+    present: set[str]
+    tables: dict[str, str] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
+    is_moved: bool = False
 
 
 def attach(con: duckdb.DuckDBPyConnection) -> None:
-    """Attach the empty catalogue `delta` and its views of what is shown."""
+    """Attach the empty catalogue `delta`."""
     con.execute("attach ':memory:' as delta")
-    for name in ("shown", "staging", "identity", "core", "marts"):
+    for name in ("shown", "staging", "identity", "core", "marts", "diff"):
         con.execute(f"create schema delta.{name}")
-    hidden = con.execute("select count(*) from meta.source where status = 'shadow'").fetchall()[0][0]
-    for entity in schema.entities():
-        listed = con.execute(
-            f"select count(*) from (select distinct source from warehouse.staging.{entity}) "
-            "where source not in (select source from meta.source)"
-        ).fetchall()[0][0]
-        only = ""
-        if hidden or listed:
-            only = "where source in (select source from warehouse.meta.source where status <> 'shadow')"
-        con.execute(f"create view delta.shown.{entity} as select * from warehouse.staging.{entity} {only}")
+
+
+def shown(con: duckdb.DuckDBPyConnection, *, is_filtered: bool) -> dict[str, str]:
+    """Entity → the relation with its rows of every source that is not hidden; FatalError for an unknown entity."""
+    tables = {entity: f"warehouse.staging.{entity}" for entity in schema.entities()}
+    if not is_filtered:
+        return tables
+    for entity, table in tables.items():
+        con.execute(f"""
+            create or replace view delta.shown.{entity} as select * from {table}
+            where source in (select source from warehouse.meta.source where status <> 'shadow')
+        """)
+    return {entity: f"delta.shown.{entity}" for entity in tables}
+
+
+def has_hidden(con: duckdb.DuckDBPyConnection, sources: str) -> bool:
+    """True when a source is a shadow, or `sources` (a query) names one that is not configured."""
+    rows = con.execute(f"""
+        select count(*) from (
+            select source from meta.source where status = 'shadow'
+            union all (select source from ({sources}) except select source from meta.source)
+        )
+    """).fetchall()
+    return bool(rows[0][0])
+
+
+def staged_sources() -> str:
+    """A query for the source of every staged row."""
+    return " union ".join(f"select distinct source from staging.{entity}" for entity in schema.entities())
 
 
 def take_changes(con: duckdb.DuckDBPyConnection) -> set[str]:
@@ -93,49 +131,110 @@ def take_changes(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in con.execute("select distinct entity from delta.main.changed").fetchall()}
 
 
-def resolve(con: duckdb.DuckDBPyConnection, store: Store, entities: set[str], last_decision: int) -> None:
-    """Resolve identities for the increment and fill delta.main.affected."""
+def resolve(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment, last_decision: int) -> None:
+    """Resolve identities for the increment, fill delta.main.affected and note what changed in identity tables."""
     con.execute("create or replace table delta.main.affected (customer_key varchar)")
-    customers.resolve_changed(con, store, last_decision)
-    con.execute("""
+    inc.is_moved = moved = customers.resolve_changed(con, store, inc.entities, last_decision)
+    others = ""
+    if moved:
+        others = """
+            union select customer_key from (
+                select * from identity.customer_crosswalk semi join delta.main.touched using (source, source_id)
+                except select * from delta.identity.resolved
+            )
+            union select customer_key from (
+                select * from delta.identity.resolved except
+                select * from identity.customer_crosswalk semi join delta.main.touched using (source, source_id)
+            )
+        """
+    con.execute(f"""
         create or replace view delta.identity.crosswalk_now as
         select source, source_id, customer_key, rule, evidence from delta.identity.resolved
         union all
         select source, source_id, customer_key, rule, evidence from warehouse.identity.customer_crosswalk
-        anti join delta.main.touched as t using (source, source_id)
+        {"anti join delta.main.touched as t using (source, source_id)" if moved else ""}
     """)
-    con.execute("""
-        insert into delta.main.affected
-        select customer_key from identity.customer_crosswalk semi join delta.main.seed using (source, source_id)
-        union select customer_key from delta.identity.resolved semi join delta.main.seed using (source, source_id)
-        union select customer_key from (
-            select * from identity.customer_crosswalk semi join delta.main.touched using (source, source_id)
-            except select * from delta.identity.resolved
-        )
-        union select customer_key from (
-            select * from delta.identity.resolved except select * from identity.customer_crosswalk
-        )
-    """)
-    groups.add_descendants(con, "delta.main.affected")
-    _people(con, store, entities)
-    _by_record(con, entities)
-    projects.resolve_some_projects(con)
+    if "customer" in inc.entities or moved:
+        con.execute(f"""
+            insert into delta.main.affected
+            select customer_key from identity.customer_crosswalk semi join delta.main.seed using (source, source_id)
+            union select customer_key from delta.identity.resolved semi join delta.main.seed using (source, source_id)
+            {others}
+        """)
+        if moved:
+            # a parent that came to be known, or moved, gives its children another group
+            con.execute("""
+                insert into delta.main.affected
+                select x.customer_key from staging.customer as c
+                semi join delta.main.touched as t on t.source = c.source and t.source_id = c.parent_id
+                join delta.identity.crosswalk_now as x on x.source = c.source and x.source_id = c.source_id
+            """)
+        groups.add_descendants(con, "delta.main.affected")
+    _people(con, store, inc)
+    _by_record(con, inc)
+    projects.resolve_some_projects(con, is_needed=bool({"project"} & inc.present))
     con.execute("""
         create or replace table delta.main.affected as
         select distinct customer_key from delta.main.affected where customer_key is not null
     """)
+    con.execute("""
+        create or replace table delta.identity.customer_crosswalk as
+        select * from delta.identity.crosswalk_now
+        where customer_key in (select customer_key from delta.main.affected)
+    """)
     groups.resolve_groups(con, only_affected=True)
+    inc.changes |= _identity_changes(con, moved=moved)
 
 
-def _people(con: duckdb.DuckDBPyConnection, store: Store, entities: set[str]) -> None:
+def _identity_changes(con: duckdb.DuckDBPyConnection, *, moved: bool) -> Changes:
+    """Which columns of the identity tables changed for the affected customers."""
+    changes: Changes = {}
+    touched = "(select * from identity.customer_crosswalk semi join delta.main.touched using (source, source_id))"
+    queries = {
+        "identity.customer_group": _difference(
+            "delta.identity.customer_group",
+            """(select * from identity.customer_group
+                where customer_key in (select customer_key from delta.main.affected))""",
+        ),
+        "identity.project_crosswalk": _difference(
+            "delta.identity.projects",
+            "(select * from identity.project_crosswalk semi join delta.main.project_todo using (source, source_id))",
+        ),
+    }
+    if moved:
+        queries["identity.customer_crosswalk"] = _difference("delta.identity.resolved", touched)
+        queries["keys"] = _difference("delta.identity.resolved", touched, "source, source_id, customer_key")
+    row = con.execute("select " + ", ".join(f"({query})" for query in queries.values())).fetchall()[0]
+    differs = {name: bool(count) for name, count in zip(queries, row, strict=True)}
+    if differs.pop("keys", False):
+        changes["identity.customer_crosswalk"] = ALL_COLUMNS
+        differs.pop("identity.customer_crosswalk")
+    elif differs.pop("identity.customer_crosswalk", False):
+        changes["identity.customer_crosswalk"] = frozenset({"rule", "evidence"})
+    return changes | {name: ALL_COLUMNS for name, is_different in differs.items() if is_different}
+
+
+def _difference(new: str, old: str, columns: str = "*") -> str:
+    return f"""
+        select count(*) from (
+            (select {columns} from {new} except select {columns} from {old})
+            union all (select {columns} from {old} except select {columns} from {new})
+        )
+    """
+
+
+def _people(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> None:
     """Re-resolve employees and products where they changed; customers whose rows name them are affected."""
     for entity, work in (("employee", people.resolve_employees), ("product", people.resolve_products)):
-        if entity in entities:
-            work(con, store)
+        if entity not in inc.entities:
             continue
-        for table in (f"{entity}_crosswalk", f"{entity}_golden"):
-            con.execute(f"create or replace table delta.identity.{table} as select * from identity.{table}")
-    if "employee" in entities:
+        work(con, store)
+        for name in (f"{entity}_crosswalk", f"{entity}_golden"):
+            inc.tables[f"identity.{name}"] = f"delta.identity.{name}"
+            differs = con.execute(_difference(f"delta.identity.{name}", f"identity.{name}")).fetchall()
+            if differs[0][0]:
+                inc.changes[f"identity.{name}"] = ALL_COLUMNS
+    if "identity.employee_crosswalk" in inc.changes:
         con.execute("""
             create or replace table delta.main.person as
             select distinct source, source_id from (
@@ -145,8 +244,8 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, entities: set[str]) ->
             )
         """)
         for entity, column in PERSON_COLUMNS.items():
-            _add_changed(con, entity, "delta.main.person", column)
-    if "product" in entities:
+            _add_changed(con, inc, entity, "delta.main.person", column)
+    if "product" in inc.entities:
         con.execute("""
             create or replace table delta.main.goods as
             select distinct source, source_id from (
@@ -155,7 +254,7 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, entities: set[str]) ->
                 (select * from delta.identity.product_crosswalk except select * from identity.product_crosswalk)
             )
         """)
-        _add_changed(con, "sales_order_line", "delta.main.goods", "product_id")
+        _add_changed(con, inc, "sales_order_line", "delta.main.goods", "product_id")
         con.execute("""
             insert into delta.main.changed
             select 'sales_order_line', source, source_id from staging.sales_order_line
@@ -172,54 +271,51 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, entities: set[str]) ->
         """)
 
 
-def _add_changed(con: duckdb.DuckDBPyConnection, entity: str, keys: str, column: str) -> None:
-    con.execute(f"""
-        insert into delta.main.changed
-        select distinct '{entity}', e.source, e.source_id from staging.{entity} as e
-        semi join {keys} as k on k.source = e.source and k.source_id = e.{column}
-    """)
+def _add_changed(con: duckdb.DuckDBPyConnection, inc: Increment, entity: str, keys: str, column: str) -> None:
+    if entity in inc.present:
+        con.execute(f"""
+            insert into delta.main.changed
+            select distinct '{entity}', e.source, e.source_id from staging.{entity} as e
+            semi join {keys} as k on k.source = e.source and k.source_id = e.{column}
+        """)
 
 
-def _by_record(con: duckdb.DuckDBPyConnection, entities: set[str]) -> None:
+def _by_record(con: duckdb.DuckDBPyConnection, inc: Increment) -> None:
     """Add the former and present customers of every changed record."""
-    entities |= {row[0] for row in con.execute("select distinct entity from delta.main.changed").fetchall()}
-    if "customer" in entities:
-        _affect(con, _customers_of("customer", "customer", "source_id"))
+    if {"employee", "product"} & inc.entities:
+        rows = con.execute("select distinct entity from delta.main.changed").fetchall()
+        inc.entities |= {row[0] for row in rows}
+    found = []
+    if "customer" in inc.entities:
+        found.append(_customers_of("customer", "customer", "e.source_id"))
     for entity in (*OWN, *CHILDREN, "project"):
-        if entity not in entities:
+        if entity not in inc.entities:
             continue
         if entity in TABLES:
-            _affect(
-                con,
-                f"""
+            found.append(f"""
                 select t.customer_key from {TABLES[entity]} as t
                 join delta.main.changed as c
                     on c.entity = '{entity}' and c.source = t.source and c.source_id = t.source_id
-            """,
-            )
+            """)
         if entity in OWN:
-            _affect(con, _customers_of(entity, entity, "coalesce(e.customer_id, '')", is_expression=True))
+            found.append(_customers_of(entity, entity, "coalesce(e.customer_id, '')"))
         for column, parent in (*CHILDREN.get(entity, ()), *FALLBACKS.get(entity, ())):
-            _affect(con, _through(entity, column, parent))
+            found.append(_through(entity, column, parent))
     for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
         for column, parent in parents:
-            if parent in entities:
-                # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
-                _affect(con, _orphaning(parent))
-            if parent in entities and entity in TABLES:
-                _affect(
-                    con,
-                    f"""
+            if parent not in inc.entities:
+                continue
+            # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
+            found.append(_orphaning(parent))
+            if entity in inc.present and entity in TABLES:
+                found.append(f"""
                     select t.customer_key from {TABLES[entity]} as t
                     join staging.{entity} as a on a.source = t.source and a.source_id = t.source_id
                     join delta.main.changed as c
                         on c.entity = '{parent}' and c.source = a.source and c.source_id = a.{column}
-                """,
-                )
-
-
-def _affect(con: duckdb.DuckDBPyConnection, query: str) -> None:
-    con.execute(f"insert into delta.main.affected {query}")
+                """)
+    for query in dict.fromkeys(found):
+        con.execute(f"insert into delta.main.affected {query}")
 
 
 def _orphaning(parent: str) -> str:
@@ -230,8 +326,7 @@ def _orphaning(parent: str) -> str:
     """
 
 
-def _customers_of(changed: str, entity: str, column: str, *, is_expression: bool = False) -> str:
-    value = column if is_expression else f"e.{column}"
+def _customers_of(changed: str, entity: str, value: str) -> str:
     return f"""
         select x.customer_key from staging.{entity} as e
         join delta.main.changed as c on c.entity = '{changed}' and c.source = e.source and c.source_id = e.source_id
@@ -250,133 +345,3 @@ def _through(entity: str, column: str, parent: str) -> str:
             and p.seen_to is null and not p.is_deleted
         left join {crosswalk} as x on x.source = p.source and x.source_id = coalesce({owner}, '')
     """
-
-
-def slices(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Cut the slices of the affected customers; returns table → slice for everything a customer model may read."""
-    con.execute("""
-        create or replace table delta.identity.customer_crosswalk as
-        select * from delta.identity.crosswalk_now
-        where customer_key in (select customer_key from delta.main.affected)
-    """)
-    unknown = con.execute(
-        f"select count(*) from delta.main.affected where customer_key = '{customers.UNKNOWN}'"
-    ).fetchall()[0][0]
-    _cut(con, "customer", "x.source_id = e.source_id")
-    for entity in OWN:
-        _cut(con, entity, "x.source_id = coalesce(e.customer_id, '')")
-    _project_slice(con)
-    for entity, parents in FALLBACKS.items():
-        for column, parent in parents:
-            _add(con, entity, column, parent, "and e.customer_id is null")
-    for entity, parents in CHILDREN.items():
-        con.execute(f"create or replace table delta.staging.{entity} as select * from delta.shown.{entity} limit 0")
-        for column, parent in parents:
-            _add(con, entity, column, parent, "")
-        if unknown:
-            _add_orphans(con, entity, parents)
-    for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
-        for column, parent in parents:
-            _add_parents(con, entity, column, parent)
-    _close_crosswalk(con)
-    result = {f"staging.{entity}": f"delta.staging.{entity}" for entity in SLICED}
-    for name in ("customer_crosswalk", "customer_group", "project_crosswalk"):
-        result[f"identity.{name}"] = f"delta.identity.{name}"
-    for name in ("employee_crosswalk", "employee_golden", "product_crosswalk", "product_golden"):
-        result[f"identity.{name}"] = f"delta.identity.{name}"
-    return result
-
-
-def _cut(con: duckdb.DuckDBPyConnection, entity: str, condition: str) -> None:
-    con.execute(f"""
-        create or replace table delta.staging.{entity} as
-        select e.* from delta.shown.{entity} as e
-        semi join delta.identity.customer_crosswalk as x on x.source = e.source and {condition}
-    """)
-    _add_versions(con, entity)
-
-
-def _add_versions(con: duckdb.DuckDBPyConnection, entity: str) -> None:
-    """A record's versions belong together, whichever customer an older one stood under."""
-    con.execute(f"""
-        insert into delta.staging.{entity}
-        select e.* from delta.shown.{entity} as e
-        semi join delta.staging.{entity} as s on s.source = e.source and s.source_id = e.source_id
-        anti join delta.staging.{entity} as h
-            on h.source = e.source and h.source_id = e.source_id and h.seen_from = e.seen_from
-    """)
-
-
-def _project_slice(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("""
-        create or replace table delta.identity.project_crosswalk as
-        select * from (
-            select * from delta.identity.projects
-            union all
-            select * from identity.project_crosswalk anti join delta.main.project_todo using (source, source_id)
-        ) where customer_key in (select customer_key from delta.main.affected)
-    """)
-    con.execute("""
-        create or replace table delta.staging.project as
-        select e.* from delta.shown.project as e
-        semi join delta.identity.project_crosswalk as x on x.source = e.source and x.source_id = e.source_id
-    """)
-
-
-def _add(con: duckdb.DuckDBPyConnection, entity: str, column: str, parent: str, extra: str) -> None:
-    con.execute(f"""
-        insert into delta.staging.{entity}
-        select e.* from delta.shown.{entity} as e
-        semi join delta.staging.{parent} as p on p.source = e.source and p.source_id = e.{column}
-        anti join delta.staging.{entity} as h
-            on h.source = e.source and h.source_id = e.source_id and h.seen_from = e.seen_from
-        where true {extra}
-    """)
-    _add_versions(con, entity)
-
-
-def _add_orphans(con: duckdb.DuckDBPyConnection, entity: str, parents: tuple[tuple[str, str], ...]) -> None:
-    missing = " ".join(
-        f"anti join delta.shown.{parent} as p{i} on p{i}.source = e.source and p{i}.source_id = e.{column} "
-        f"and p{i}.seen_to is null and not p{i}.is_deleted"
-        for i, (column, parent) in enumerate(parents)
-    )
-    con.execute(f"""
-        insert into delta.staging.{entity}
-        select e.* from delta.shown.{entity} as e {missing}
-        anti join delta.staging.{entity} as h
-            on h.source = e.source and h.source_id = e.source_id and h.seen_from = e.seen_from
-    """)
-
-
-def _add_parents(con: duckdb.DuckDBPyConnection, entity: str, column: str, parent: str) -> None:
-    con.execute(f"""
-        insert into delta.staging.{parent}
-        select e.* from delta.shown.{parent} as e
-        semi join delta.staging.{entity} as c on c.source = e.source and c.{column} = e.source_id
-        anti join delta.staging.{parent} as h
-            on h.source = e.source and h.source_id = e.source_id and h.seen_from = e.seen_from
-    """)
-
-
-def _close_crosswalk(con: duckdb.DuckDBPyConnection) -> None:
-    """Rows that came in by reference keep their own customers, whose keys the models need as well."""
-    named = " union ".join(
-        f"select source, coalesce(customer_id, '') as source_id from delta.staging.{entity}" for entity in OWN
-    )
-    con.execute(f"""
-        insert into delta.identity.customer_crosswalk
-        select x.* from delta.identity.crosswalk_now as x
-        semi join ({named}) as n using (source, source_id)
-        anti join delta.identity.customer_crosswalk as h using (source, source_id)
-    """)
-    con.execute("""
-        insert into delta.identity.project_crosswalk
-        select * from (
-            select * from delta.identity.projects
-            union all
-            select * from identity.project_crosswalk anti join delta.main.project_todo using (source, source_id)
-        ) as x
-        semi join delta.staging.project as p using (source, source_id)
-        anti join delta.identity.project_crosswalk as h using (source, source_id)
-    """)

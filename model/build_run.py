@@ -1,9 +1,9 @@
-"""Runs the models: all of them over the whole warehouse, or the customer models over the slices of an increment."""
+"""Runs all models over the whole warehouse, tests what came out, and keeps tables sorted (see build_merge)."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import duckdb
@@ -14,6 +14,8 @@ from ops import clock
 from ops.errors import FatalError
 
 Progress = Callable[[str], None]
+# model, mode (full or incremental), rows, seconds, ISO instant of its start
+Record = tuple[str, str, int, float, str]
 
 # facts that hold every current row of an entity: nothing is lost between staging and core
 COUNTED = {
@@ -47,74 +49,33 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def run_full(con: duckdb.DuckDBPyConnection, build_id: str, progress: Progress | None) -> int:
+def run_full(con: duckdb.DuckDBPyConnection, build_id: str, shown: dict[str, str], progress: Progress | None) -> int:
     """Create every model's table anew, sorted by its cluster columns; returns the rows of all tables.
 
-    Runs inside the caller's transaction.
+    `shown`: entity → the relation with its rows of sources that are not hidden. Runs inside the caller's transaction.
     """
-    total = 0
-    hidden = {f"staging.{entity}": f"delta.shown.{entity}" for entity in _entities(con)}
+    hidden = {f"staging.{entity}": relation for entity, relation in shown.items()}
+    records: list[Record] = []
     for model in warehouse.models():
-        started, began = clock.monotonic(), clock.now()
-        con.execute(f"create or replace table {model.name} as {_sorted(model, hidden)}")
-        rows = _count(con, model.name)
-        check(con, model, model.name)
-        _record(con, build_id, model, "full", rows, clock.monotonic() - started, began.isoformat())
-        total += rows
+        watch = Watch()
+        rows = create(con, model, hidden)
+        records.append((model.name, "full", rows, *watch.read()))
         if progress:
             progress(f"{model.name}: {rows:,} rows")
+    write_records(con, build_id, records)
     check_counts(con)
     con.execute("delete from meta.table_state")
     con.execute("delete from meta.tail_key")
-    return total
+    return sum(record[2] for record in records)
 
 
-def run_slices(con: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> dict[str, int]:
-    """Run the customer models over the slices, into delta; returns the affected rows per model. Tests them there."""
-    counts = {}
-    for model in warehouse.models():
-        if model.grain != "customer":
-            continue
-        target = f"delta.{model.name}"
-        con.execute(f"create or replace table {target} as {warehouse.redirect(model.sql, tables)}")
-        tables[model.name] = target
-        only = f"(select * from {target} where customer_key in (select customer_key from delta.main.affected))"
-        check(con, model, only)
-        counts[model.name] = _count(con, only)
-    return counts
-
-
-def merge(con: duckdb.DuckDBPyConnection, build_id: str, counts: dict[str, int], changed: Iterable[str]) -> None:
-    """Replace the affected customers' rows of every customer model and rebuild the global models that read them.
-
-    `changed`: further tables whose rows changed. Runs inside the caller's transaction.
-    """
-    dirty = set(changed)
-    for model in warehouse.models():
-        started, began = clock.monotonic(), clock.now()
-        if model.grain == "customer":
-            rows = counts[model.name]
-            removed = con.execute(
-                f"delete from {model.name} where customer_key in (select customer_key from delta.main.affected)"
-            ).fetchall()[0][0]
-            if rows:
-                con.execute(
-                    f"insert into {model.name} select * from delta.{model.name} "
-                    "where customer_key in (select customer_key from delta.main.affected) "
-                    f"order by {', '.join(model.cluster)}"
-                )
-                _add_unsorted(con, model.name, rows)
-            if rows or removed:
-                dirty.add(model.name)
-        elif model.reads & dirty:
-            con.execute(f"create or replace table {model.name} as {_sorted(model, {})}")
-            check(con, model, model.name)
-            rows = _count(con, model.name)
-            dirty.add(model.name)
-        else:
-            continue
-        _record(con, build_id, model, "incremental", rows, clock.monotonic() - started, began.isoformat())
-    con.execute("insert into meta.tail_key select customer_key from delta.main.affected")
+def create(con: duckdb.DuckDBPyConnection, model: Model, tables: dict[str, str]) -> int:
+    """Create the model's table anew, sorted by its cluster columns, and test it; returns its rows."""
+    body = warehouse.redirect(model.sql, tables)
+    order = ", ".join(model.cluster)
+    con.execute(f"create or replace table {model.name} as select * from (\n{body}\n) order by {order}")
+    check(con, model, model.name)
+    return _count(con, model.name)
 
 
 def recluster(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -125,7 +86,8 @@ def recluster(con: duckdb.DuckDBPyConnection) -> list[str]:
     waiting = {
         str(row[0])
         for row in con.execute(
-            "select table_name from meta.table_state where unsorted_rows > ?", [UNSORTED_LIMIT]
+            "select table_name from meta.table_state group by table_name having sum(unsorted_rows) > ?",
+            [UNSORTED_LIMIT],
         ).fetchall()
     }
     if not waiting:
@@ -179,12 +141,26 @@ class CountMismatchError(FatalError):
     """What came out of a model is not what went in."""
 
 
-def check_counts(con: duckdb.DuckDBPyConnection) -> None:
-    """Rows in = rows out between staging and core for COUNTED entities; CountMismatchError names both counts."""
-    for table, entity in COUNTED.items():
-        current = " where known_to is null" if table in _VERSIONED else ""
-        out = _count(con, f"{table}{current}")
-        came = _count(con, f"delta.shown.{entity} where seen_to is null and not is_deleted")
+def check_counts(con: duckdb.DuckDBPyConnection, changes: Container[str] | None = None) -> None:
+    """Rows in = rows out between staging and core for COUNTED entities; CountMismatchError names both counts.
+
+    `changes`: tables in which rows changed since this was last tested; the others are left out. What came in is read
+    from meta.staging_profile, which the build has just counted.
+    """
+    chosen = {
+        table: entity
+        for table, entity in COUNTED.items()
+        if changes is None or table in changes or f"staging.{entity}" in changes
+    }
+    if not chosen:
+        return
+    counts = ", ".join(
+        f"(select count(*) from {table}{' where known_to is null' if table in _VERSIONED else ''}), "
+        f"(select coalesce(sum(current_count), 0) from meta.staging_profile where entity = '{entity}')"
+        for table, entity in chosen.items()
+    )
+    row = con.execute(f"select {counts}").fetchall()[0]
+    for (table, entity), out, came in zip(chosen.items(), row[::2], row[1::2], strict=True):
         if out != came:
             raise CountMismatchError(
                 f"{table} has {out:,} current rows, staging.{entity} has {came:,}: rows were lost or doubled",
@@ -192,38 +168,28 @@ def check_counts(con: duckdb.DuckDBPyConnection) -> None:
             )
 
 
-def _sorted(model: Model, tables: dict[str, str]) -> str:
-    return f"select * from (\n{warehouse.redirect(model.sql, tables)}\n) order by {', '.join(model.cluster)}"
+def write_records(con: duckdb.DuckDBPyConnection, build_id: str, records: list[Record]) -> None:
+    """Note in meta.model_runs what each model did in this build."""
+    if records:
+        rows = ", ".join("(?, ?, ?, ?, ?, ?)" for _ in records)
+        con.execute(
+            f"insert into meta.model_runs values {rows}", [value for record in records for value in (build_id, *record)]
+        )
+
+
+class Watch:
+    """Takes the time of one model's run."""
+
+    def __init__(self) -> None:
+        self._started, self._began = clock.monotonic(), clock.now()
+
+    def read(self) -> tuple[float, str]:
+        """Seconds since it was made, and the instant it was made at, as ISO text."""
+        return round(clock.monotonic() - self._started, 4), self._began.isoformat()
 
 
 def _count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
     return int(con.execute(f"select count(*) from {rows}").fetchall()[0][0])
-
-
-def _entities(con: duckdb.DuckDBPyConnection) -> list[str]:
-    rows = con.execute("select view_name from duckdb_views() where database_name = 'delta' and schema_name = 'shown'")
-    return [str(row[0]) for row in rows.fetchall()]
-
-
-def _add_unsorted(con: duckdb.DuckDBPyConnection, table: str, rows: int) -> None:
-    old = con.execute("select sum(unsorted_rows) from meta.table_state where table_name = ?", [table]).fetchall()
-    con.execute("delete from meta.table_state where table_name = ?", [table])
-    con.execute("insert into meta.table_state values (?, ?)", [table, int(old[0][0] or 0) + rows])
-
-
-def _record(
-    con: duckdb.DuckDBPyConnection,
-    build_id: str,
-    model: Model,
-    mode: str,
-    rows: int,
-    seconds: float,
-    began: str,
-) -> None:
-    con.execute(
-        "insert into meta.model_runs values (?, ?, ?, ?, ?, ?)",
-        [build_id, model.name, mode, rows, round(seconds, 4), began],
-    )
 
 
 def remove_spill(folder: Path) -> None:

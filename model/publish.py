@@ -2,24 +2,27 @@
 
 published/wh-<version>.duckdb      the build
 published/search-<version>.sqlite  its search sidecar
-published/wh-<version>.json        written when both are complete; a version without it does not exist
+published/keys-<version>.json      the customers that changed since the version before; absent after a full build
+published/wh-<version>.json        written when all are complete; a version without it does not exist
 published/current.json             the pointer, switched by an atomic rename
 
-Readers open by version name, read-only. A crash at any instruction leaves the pointer on a complete version.
+Readers open by version name, read-only. A crash at any instruction leaves the pointer on a complete version. The
+version that falls out of the kept ones gives its files to the new one when nobody has it open: only the blocks and
+the customers that differ are then written.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from model import publish_files as files
 from model import search, warehouse
 from ops import clock
 from ops.errors import FatalError
@@ -29,7 +32,6 @@ from ops.store import stamp
 
 LEASE = "publish"
 _POINTER = "current.json"
-_FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file (btrfs, xfs)
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,16 @@ class Published:
 def publish(
     instance: Instance,
     *,
+    con: duckdb.DuckDBPyConnection | None = None,
     changed_keys: Sequence[str] | None = None,
     base_build_id: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> str:
     """Publish the warehouse as it stands and return the new version.
 
-    `changed_keys`: the customers that changed since the build `base_build_id`; the sidecar of that build is then
-    taken forward, otherwise it is built anew. Raises FatalError when the warehouse has no finished build.
+    `con`: the builder's connection, which is closed here. `changed_keys`: the customers that changed since the build
+    `base_build_id`; the sidecar of that build is then taken forward, otherwise it is built anew. Raises FatalError
+    when the warehouse has no finished build.
     """
     say = progress or (lambda _text: None)
     with lease(instance.store, LEASE):
@@ -64,22 +68,24 @@ def publish(
         _sweep(folder)
         version = _next_version(before)
         source = warehouse.warehouse_path(instance.warehouse)
-        build_id, rows = _settle(source)
         target, sidecar = folder / f"wh-{version}.duckdb", folder / f"search-{version}.sqlite"
-        part = _part(target)
-        _copy(source, part)
-        part.replace(target)
-        say(f"published build {version}: {target.stat().st_size / 1e6:,.1f} MB")
+        spare = _take_spare(folder, instance.config.keep_builds, before, version)
         usable = before is not None and base_build_id is not None and before.build_id == base_build_id
-        part = _part(sidecar)
-        search.build_sidecar(
-            target,
-            part,
-            previous=before.search_path if before and usable and before.search_path.is_file() else None,
-            changed_keys=list(changed_keys) if usable and changed_keys is not None else None,
-        )
-        _sync(part)
-        part.replace(sidecar)
+        keys = list(changed_keys) if usable and changed_keys is not None else None
+        opened = con or _open(source)
+        try:
+            build_id, rows = _settle(opened, source)
+            _carry(opened, sidecar, before if usable else None, keys, spare)
+        finally:
+            opened.close()
+        if spare:
+            files.patch(source, files.part(target))
+        else:
+            files.copy(source, files.part(target))
+        files.part(target).replace(target)
+        say(f"published build {version}: {target.stat().st_size / 1e6:,.1f} MB")
+        if keys is not None:
+            _write(_keys_file(folder, version), {"base": base_build_id, "keys": keys})
         _write(
             folder / f"wh-{version}.json",
             {"version": version, "published_at": stamp(clock.now()), "rows": rows, "build_id": build_id},
@@ -87,6 +93,69 @@ def publish(
         _switch(folder, version)
         _prune(folder, instance.config.keep_builds, version)
     return version
+
+
+def _carry(
+    con: duckdb.DuckDBPyConnection,
+    sidecar: Path,
+    before: Published | None,
+    keys: list[str] | None,
+    spare: Published | None,
+) -> None:
+    """Write the sidecar: the spare one brought up to date, or a copy of the one before, or one made anew."""
+    part = files.part(sidecar)
+    previous = before.search_path if before and before.search_path.is_file() else None
+    if spare and before and part.is_file() and keys is not None:
+        since = _keys_since(sidecar.parent, before, spare.build_id)
+        if since is not None:
+            previous, keys = part, sorted({*keys, *since})
+    search.build_sidecar(con, part, previous=previous, changed_keys=keys)
+    files.sync(part)
+    part.replace(sidecar)
+
+
+def _take_spare(folder: Path, keep: int, before: Published | None, version: str) -> Published | None:
+    """Rename the files of the version that is no longer kept to parts of the new one, where nobody has it open."""
+    versions = _versions(folder)
+    if before is None or len(versions) < keep:
+        return None
+    oldest = _load(folder, versions[-1])
+    if oldest is None or oldest.version == before.version:
+        return None
+    target, sidecar = folder / f"wh-{version}.duckdb", folder / f"search-{version}.sqlite"
+    (folder / f"wh-{oldest.version}.json").unlink()
+    _keys_file(folder, oldest.version).unlink(missing_ok=True)
+    if not files.take(oldest.path, files.part(target)):
+        for path in (oldest.path, oldest.search_path):
+            path.unlink(missing_ok=True)
+        return None
+    if oldest.search_path.is_file():
+        oldest.search_path.replace(files.part(sidecar))
+    return oldest
+
+
+def _keys_since(folder: Path, before: Published, build_id: str) -> set[str] | None:
+    """The customers that changed between the build `build_id` and the one published before; None: not known."""
+    changed: set[str] = set()
+    by_build = {one.build_id: one.version for one in (_load(folder, v) for v in _versions(folder)) if one}
+    now = before.build_id
+    while now != build_id:
+        path = _keys_file(folder, by_build.get(now, ""))
+        if not path.is_file():
+            return None
+        note = json.loads(path.read_text(encoding="utf-8"))
+        changed |= set(note["keys"])
+        by_build.pop(now)
+        now = str(note["base"])
+    return changed
+
+
+def _keys_file(folder: Path, version: str) -> Path:
+    return folder / f"keys-{version}.json"
+
+
+def _versions(folder: Path) -> list[str]:
+    return sorted((path.stem.removeprefix("wh-") for path in folder.glob("wh-*.json")), reverse=True)
 
 
 def current(instance: Instance) -> Published:
@@ -128,8 +197,7 @@ def builds(instance: Instance) -> list[dict[str, Any]]:
 
 def knows(instance: Instance, build_id: str | None) -> bool:
     """True when a kept version holds this build of the warehouse."""
-    versions = [path.stem.removeprefix("wh-") for path in instance.published.glob("wh-*.json")]
-    kept = [_load(instance.published, version) for version in versions]
+    kept = [_load(instance.published, version) for version in _versions(instance.published)]
     return any(one is not None and one.build_id == build_id for one in kept)
 
 
@@ -171,53 +239,33 @@ def _next_version(before: Published | None) -> str:
     return version
 
 
-def _settle(path: Path) -> tuple[str, int]:
-    """Write the log into the file, so that the file alone is the warehouse; returns its build id and row count."""
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
     if not path.is_file():
         raise FatalError(f"there is no warehouse at {path}", remedy="run `c360 build`")
     con = warehouse.connect(path)
-    try:
-        con.execute("checkpoint warehouse")
-        warehouse.prepare(con)
-        state = con.execute("select value from meta.state where key = 'build_id'").fetchall()
-        rows = con.execute(
-            "select sum(estimated_size) from duckdb_tables() "
-            "where database_name = 'warehouse' and schema_name in ('core', 'marts')"
-        ).fetchall()
-    finally:
-        con.close()
+    warehouse.prepare(con)
+    return con
+
+
+def _settle(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]:
+    """Write the log into the file, so that the file alone is the warehouse; returns its build id and row count."""
+    con.execute("checkpoint warehouse")
+    state = con.execute("select value from meta.state where key = 'build_id'").fetchall()
+    rows = con.execute(
+        "select sum(estimated_size) from duckdb_tables() "
+        "where database_name = 'warehouse' and schema_name in ('core', 'marts')"
+    ).fetchall()
     if not state:
         raise FatalError(f"the warehouse {path} holds no finished build", remedy="run `c360 build`")
     return str(state[0][0]), int(rows[0][0] or 0)
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as write:
-        try:
-            fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
-        except OSError:
-            shutil.copyfile(source, target)
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _write(path: Path, content: dict[str, Any]) -> None:
-    part = _part(path)
+    part = files.part(path)
     part.write_text(json.dumps(content), encoding="utf-8")
-    _sync(part)
+    files.sync(part)
     part.replace(path)
-    _sync(path.parent)
+    files.sync(path.parent)
 
 
 def _switch(folder: Path, version: str) -> None:
@@ -228,7 +276,7 @@ def _sweep(folder: Path) -> None:
     """Remove what killed publishers left: parts, and files of versions that were never completed."""
     for path in folder.glob(".*.part"):
         path.unlink(missing_ok=True)
-    for pattern, prefix in (("wh-*.duckdb", "wh-"), ("search-*.sqlite", "search-")):
+    for pattern, prefix in (("wh-*.duckdb", "wh-"), ("search-*.sqlite", "search-"), ("keys-*.json", "keys-")):
         for path in folder.glob(pattern):
             if not (folder / f"wh-{path.stem.removeprefix(prefix)}.json").is_file():
                 path.unlink(missing_ok=True)
@@ -236,10 +284,10 @@ def _sweep(folder: Path) -> None:
 
 def _prune(folder: Path, keep: int, now: str) -> None:
     """Keep the newest `keep` versions and the current one. A reader that has a removed file open keeps it."""
-    versions = sorted((path.stem.removeprefix("wh-") for path in folder.glob("wh-*.json")), reverse=True)
-    for version in versions[keep:]:
+    for version in _versions(folder)[keep:]:
         if version == now:
             continue
         (folder / f"wh-{version}.json").unlink(missing_ok=True)
         (folder / f"wh-{version}.duckdb").unlink(missing_ok=True)
         (folder / f"search-{version}.sqlite").unlink(missing_ok=True)
+        _keys_file(folder, version).unlink(missing_ok=True)

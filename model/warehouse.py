@@ -23,6 +23,7 @@ ROOM = Path(__file__).parent
 FOLDERS = ("core", "marts")
 SCHEMAS = ("staging", "identity", "core", "marts", "meta")
 STORAGE_VERSION = "v1.5.0"
+ALL_COLUMNS = frozenset({"*"})
 _CONTRACT_KEYS = ("grain", "key", "not_null", "cluster")
 
 META_DDL = """
@@ -30,8 +31,8 @@ create table if not exists meta.source (
     source varchar, role varchar, connector varchar, status varchar,
     rank_name integer, rank_tax integer, rank_credit integer, rank_owner integer, rank_contact integer
 );
+create table if not exists meta.source_capability (source varchar, gives_allocations boolean);
 create table if not exists meta.first_run (entity varchar, source varchar, run_id varchar);
-create table if not exists meta.built_run (entity varchar, source varchar, run_id varchar);
 create table if not exists meta.staging_profile (
     source varchar, entity varchar, current_count bigint, version_count bigint, last_seen_at timestamptz
 );
@@ -46,7 +47,7 @@ create table if not exists meta.state (key varchar, value varchar);
 
 @dataclass(frozen=True)
 class Model:
-    """One SQL file: the table it makes, its contract and the schema-qualified tables it reads."""
+    """One SQL file: the table it makes, its contract, and `uses`: table → columns it reads, {"*"} for any."""
 
     name: str
     sql: str
@@ -55,7 +56,12 @@ class Model:
     key: tuple[str, ...]
     not_null: tuple[str, ...]
     cluster: tuple[str, ...]
-    reads: frozenset[str]
+    uses: dict[str, frozenset[str]]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The schema-qualified tables this model reads."""
+        return frozenset(self.uses)
 
 
 def warehouse_path(folder: Path) -> Path:
@@ -146,19 +152,43 @@ def load_model(folder: str, path: Path) -> Model:
         key=_names(contract["key"]),
         not_null=_names(contract.get("not_null", "")),
         cluster=_names(contract["cluster"]),
-        reads=reads(text, path.name),
+        uses=uses(text, path.name),
     )
 
 
-def reads(sql: str, where: str) -> frozenset[str]:
-    """The schema-qualified tables a SELECT reads; FatalError when it is not one SELECT of DuckDB SQL."""
+def uses(sql: str, where: str) -> dict[str, frozenset[str]]:
+    """The schema-qualified tables a SELECT reads, with the columns it uses of each; {"*"}: any of them.
+
+    Columns are told apart only where a SELECT reads one table and nothing else. FatalError when `sql` is not one
+    SELECT of DuckDB SQL.
+    """
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
     except sqlglot.errors.ParseError as error:
         raise FatalError(f"{where}: {error}", remedy="correct the SQL") from error
     if not isinstance(tree, exp.Query):
         raise FatalError(f"{where} is not a query", valid="one SELECT", remedy="remove the rest")
-    return frozenset(f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db)
+    found: dict[str, frozenset[str]] = {}
+    for table in tree.find_all(exp.Table):
+        if table.db:
+            name = f"{table.db}.{table.name}"
+            found[name] = found.get(name, frozenset()) | _columns(table)
+    return found
+
+
+def _columns(table: exp.Table) -> frozenset[str]:
+    select = table.find_ancestor(exp.Select)
+    if select is None:
+        return ALL_COLUMNS
+    others = (node for node in select.find_all(exp.Table, exp.Star, exp.Select) if node is not select)
+    if any(node is not table for node in others):
+        return ALL_COLUMNS
+    return frozenset(column.name for column in select.find_all(exp.Column))
+
+
+def is_touched(used: frozenset[str], changed: frozenset[str] | None) -> bool:
+    """True when one of the `changed` columns of a table is among the `used` ones; {"*"} stands for any."""
+    return bool(changed and (changed & used or "*" in changed or "*" in used))
 
 
 def redirect(sql: str, tables: dict[str, str]) -> str:

@@ -2,9 +2,12 @@
 
 delta.identity.resolved     source, source_id, customer_key, rule, evidence of every record that was resolved
 delta.identity.identifiers  their identifiers; delta.identity.conflicts  links that were refused and why
+delta.identity.inputs       source, source_id, input: a hash of what clustering read of each record
 """
 
 from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
 
 import duckdb
 import polars as pl
@@ -32,6 +35,9 @@ CUSTOMER_ENTITIES = (
     "project",
 )
 _KEYS = ["source", "source_id"]
+# what clustering reads of a record: while none of it changes, its customer stays the same
+_INPUTS = ("code", "name", "kind", "uscc", "tax_number", "registration_number", "master_id", "crm_code", "erp_code",
+           "service_code", "project_code", "merged_into_id")  # fmt: skip
 # the last living version of a record; a deleted record keeps its place among its customer's records
 _RECORDS = """
 with living as (
@@ -44,7 +50,8 @@ with living as (
 select
     living.source, living.source_id, meta.source.role, living.code, living.name, living.kind, living.uscc,
     living.tax_number, living.registration_number, living.master_id, living.crm_code, living.erp_code,
-    living.service_code, living.project_code, living.merged_into_id
+    living.service_code, living.project_code, living.merged_into_id,
+    hash(concat_ws(chr(31), {inputs})) as input
 from living
 join meta.source on meta.source.source = living.source
 where living.recency = 1 and meta.source.status <> 'shadow'
@@ -52,9 +59,14 @@ order by living.source, living.source_id
 """
 
 
+def _records(only: str) -> str:
+    inputs = ", ".join(f"coalesce(living.{name}, chr(0))" for name in _INPUTS)
+    return _RECORDS.format(only=only, inputs=inputs)
+
+
 def resolve_all(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Resolve every customer record and every customer id that documents name."""
-    records = fetch(con, _RECORDS.format(only=""))
+    records = fetch(con, _records(""))
     named = " union ".join(
         f"select source, customer_id as source_id from staging.{entity} where customer_id is not null"
         for entity in CUSTOMER_ENTITIES
@@ -63,31 +75,40 @@ def resolve_all(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     _resolve(con, store, records, golden.read_registry(store, "customer"))
 
 
-def resolve_changed(con: duckdb.DuckDBPyConnection, store: Store, last_decision: int) -> None:
+def resolve_changed(
+    con: duckdb.DuckDBPyConnection, store: Store, entities: AbstractSet[str], last_decision: int
+) -> bool:
     """Resolve what the rows of delta.main.changed (entity, source, source_id) can touch; the rest stays as it is.
 
     The touched set is closed under old clusters, shared identifiers, cross codes, merges and decisions, so that
-    its result equals that of resolve_all.
+    its result equals that of resolve_all. `entities`: the entities in delta.main.changed. False when nothing that
+    clustering reads has changed: then delta.main.touched is empty.
     """
-    con.execute("""
-        create or replace table delta.main.seed as
-        select source, source_id from delta.main.changed where entity = 'customer'
-    """)
+    con.execute("create or replace table delta.main.seed (source varchar, source_id varchar)")
+    con.execute("create or replace table delta.main.mover (source varchar, source_id varchar)")
     con.execute("create or replace table delta.main.named (source varchar, source_id varchar)")
+    if "customer" in entities:
+        _seed_records(con)
     for entity in CUSTOMER_ENTITIES:
-        con.execute(f"""
-            insert into delta.main.named
-            select distinct e.source, e.customer_id from staging.{entity} as e
-            join delta.main.changed as c
-                on c.entity = '{entity}' and c.source = e.source and c.source_id = e.source_id
-            where e.customer_id is not null and not exists (
-                select 1 from identity.customer_crosswalk as x
-                where x.source = e.source and x.source_id = e.customer_id
-            )
-        """)
-    con.execute("insert into delta.main.seed select source, source_id from delta.main.named")
+        if entity in entities:
+            con.execute(f"""
+                insert into delta.main.named
+                select distinct e.source, e.customer_id from staging.{entity} as e
+                join delta.main.changed as c
+                    on c.entity = '{entity}' and c.source = e.source and c.source_id = e.source_id
+                where e.customer_id is not null and not exists (
+                    select 1 from identity.customer_crosswalk as x
+                    where x.source = e.source and x.source_id = e.customer_id
+                )
+            """)
+    con.execute("insert into delta.main.mover select source, source_id from delta.main.named")
     _seed_decisions(con, store, last_decision)
-    seed = fetch(con, _RECORDS.format(only="semi join delta.main.seed as s using (source, source_id)"))
+    if not con.execute("select count(*) from delta.main.mover").fetchall()[0][0]:
+        for table, like in (*_WRITTEN.items(), ("delta.main.touched", "delta.main.seed")):
+            con.execute(f"create or replace table {table} as select * from {like} limit 0")
+        return False
+    con.execute("insert into delta.main.seed select source, source_id from delta.main.mover")
+    seed = fetch(con, _records("semi join delta.main.mover as s using (source, source_id)"))
     write(con, company_identifiers(seed), "delta.identity.seed_identifiers")
     _close(con)
     only = "semi join delta.main.touched as s using (source, source_id)"
@@ -98,9 +119,37 @@ def resolve_changed(con: duckdb.DuckDBPyConnection, store: Store, last_decision:
             union all select source, source_id from delta.main.named
         ) using (source, source_id)
     """
-    records = _with_named(con, fetch(con, _RECORDS.format(only=only)), named)
+    records = _with_named(con, fetch(con, _records(only)), named)
     registered = golden.read_records(store, "customer", records)
     _resolve(con, store, records, registered)
+    return True
+
+
+# what _resolve writes, and the table that keeps it
+_WRITTEN = {
+    "delta.identity.resolved": "identity.customer_crosswalk",
+    "delta.identity.identifiers": "identity.customer_identifier",
+    "delta.identity.conflicts": "identity.customer_conflict",
+    "delta.identity.inputs": "identity.customer_input",
+}
+
+
+def _seed_records(con: duckdb.DuckDBPyConnection) -> None:
+    """Changed customer records into delta.main.seed; those that changed in what clustering reads into mover too."""
+    con.execute("""
+        insert into delta.main.seed
+        select source, source_id from delta.main.changed where entity = 'customer'
+    """)
+    con.execute(f"""
+        insert into delta.main.mover
+        select s.source, s.source_id from delta.main.seed as s
+        left join ({_records("semi join delta.main.seed as t using (source, source_id)")}) as r
+            on r.source = s.source and r.source_id = s.source_id
+        left join (
+            select * from identity.customer_input semi join delta.main.seed using (source, source_id)
+        ) as k on k.source = s.source and k.source_id = s.source_id
+        where r.input is distinct from k.input
+    """)
 
 
 def _with_named(con: duckdb.DuckDBPyConnection, records: pl.DataFrame, named: str) -> pl.DataFrame:
@@ -118,17 +167,17 @@ def _with_named(con: duckdb.DuckDBPyConnection, records: pl.DataFrame, named: st
 
 
 def _seed_decisions(con: duckdb.DuckDBPyConnection, store: Store, last_decision: int) -> None:
-    rows = _decisions(store).filter(pl.col("decision_id") > last_decision)
-    if not len(rows):
-        return
-    sides = pl.concat(
-        [
-            rows.select(source="left_source", source_id="left_id"),
-            rows.select(source="right_source", source_id="right_id"),
-        ]
-    )
-    write(con, sides, "delta.main.decided")
-    con.execute("insert into delta.main.seed select source, source_id from delta.main.decided")
+    """delta.main.decided = the pairs that a steward decided on, both ways; new ones set their records moving."""
+    rows = _decisions(store)
+    sides = ["left_source", "left_id", "right_source", "right_id"]
+    there = rows.select("decision_id", source=sides[0], source_id=sides[1], other_source=sides[2], other_id=sides[3])
+    back = rows.select("decision_id", source=sides[2], source_id=sides[3], other_source=sides[0], other_id=sides[1])
+    write(con, pl.concat([there, back]), "delta.main.decided")
+    if len(rows.filter(pl.col("decision_id") > last_decision)):
+        con.execute(f"""
+            insert into delta.main.mover
+            select source, source_id from delta.main.decided where decision_id > {int(last_decision)}
+        """)
 
 
 def _decisions(store: Store) -> pl.DataFrame:
@@ -158,8 +207,11 @@ _REACH = (
            select kind, value from delta.identity.seed_identifiers
            semi join delta.main.frontier using (source, source_id)
        ) as k using (kind, value)""",
-    # records whose code or id a frontier record names
-    """select c.source, c.source_id from staging.customer as c
+    # records whose code or id a frontier record names; an id that only documents name has no row in staging
+    """select c.source, c.source_id from (
+           select source, source_id, code from staging.customer
+           union all select source, source_id, source_id from identity.customer_crosswalk
+       ) as c
        join meta.source as s on s.source = c.source
        join (
            select kind, value from identity.customer_identifier
@@ -173,9 +225,12 @@ _REACH = (
     # records that name a frontier record's code or id
     """select i.source, i.source_id from identity.customer_identifier as i
        join (
-           select 'ref:' || s.role as kind, unnest([c.source_id, c.code]) as value from staging.customer as c
+           select 'ref:' || s.role as kind, c.code as value from staging.customer as c
            semi join delta.main.frontier as f using (source, source_id)
            join meta.source as s on s.source = c.source
+           union all
+           select 'ref:' || s.role, f.source_id from delta.main.frontier as f
+           join meta.source as s on s.source = f.source
        ) as k on k.kind = i.kind and k.value = i.value""",
     # merges in the source, both ways
     """select c.source, c.merged_into_id from staging.customer as c
@@ -183,12 +238,15 @@ _REACH = (
        where c.merged_into_id is not null""",
     """select c.source, c.source_id from staging.customer as c
        join delta.main.frontier as f on f.source = c.source and f.source_id = c.merged_into_id""",
+    # records that a steward decided on together with a frontier record
+    """select d.other_source, d.other_id from delta.main.decided as d
+       semi join delta.main.frontier as f using (source, source_id)""",
 )
 
 
 def _close(con: duckdb.DuckDBPyConnection) -> None:
-    """delta.main.touched = everything reachable from delta.main.seed."""
-    con.execute("create or replace table delta.main.touched as select distinct * from delta.main.seed")
+    """delta.main.touched = everything reachable from delta.main.mover."""
+    con.execute("create or replace table delta.main.touched as select distinct * from delta.main.mover")
     con.execute("create or replace table delta.main.frontier as select * from delta.main.touched")
     reach = " union ".join(_REACH)
     while True:
@@ -235,6 +293,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame
     write(con, resolved.select(*_KEYS, "customer_key", "rule", "evidence"), "delta.identity.resolved")
     write(con, identifiers, "delta.identity.identifiers")
     write(con, conflicts, "delta.identity.conflicts")
+    write(con, records.filter(pl.col("input").is_not_null()).select(*_KEYS, "input"), "delta.identity.inputs")
 
 
 def _decided(store: Store, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -10,10 +10,11 @@ MAX_DEPTH = 10
 def resolve_groups(con: duckdb.DuckDBPyConnection, *, only_affected: bool) -> None:
     """Write delta.identity.customer_group (customer_key, parent_key, group_key, group_name).
 
-    Reads delta.identity.crosswalk_now; with `only_affected` the customers of delta.main.affected alone. A circle of
-    parents ends after ten steps; then the last one reached is the group head.
+    Reads delta.identity.crosswalk_now; with `only_affected` only the customers of delta.main.affected, whose records
+    are in delta.identity.customer_crosswalk. A circle of parents ends after ten steps; then the last one reached is
+    the group head.
     """
-    only = "and x.customer_key in (select customer_key from delta.main.affected)" if only_affected else ""
+    mine = "delta.identity.customer_crosswalk" if only_affected else "delta.identity.crosswalk_now"
     con.execute(f"""
         create or replace table delta.main.parent as
         select customer_key, parent_key from (
@@ -25,11 +26,17 @@ def resolve_groups(con: duckdb.DuckDBPyConnection, *, only_affected: bool) -> No
                 ) as choice
             from staging.customer as c
             join meta.source as s on s.source = c.source
-            join delta.identity.crosswalk_now as x on x.source = c.source and x.source_id = c.source_id
+            join {mine} as x on x.source = c.source and x.source_id = c.source_id
             join delta.identity.crosswalk_now as p on p.source = c.source and p.source_id = c.parent_id
-            where c.seen_to is null and not c.is_deleted and p.customer_key <> x.customer_key {only}
+            where c.parent_id is not null and c.seen_to is null and not c.is_deleted
+                and p.customer_key <> x.customer_key
         ) where choice = 1
     """)
+    if not con.execute("select count(*) from delta.main.parent").fetchall()[0][0]:
+        con.execute(
+            "create or replace table delta.identity.customer_group as select * from identity.customer_group limit 0"
+        )
+        return
     known = "select customer_key, parent_key from delta.main.parent"
     if only_affected:
         known += """

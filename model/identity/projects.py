@@ -85,12 +85,18 @@ def resolve_projects(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create or replace table delta.identity.projects as " + _RULES.format(only=""))
 
 
-def resolve_some_projects(con: duckdb.DuckDBPyConnection) -> None:
+def resolve_some_projects(con: duckdb.DuckDBPyConnection, *, is_needed: bool = True) -> None:
     """Write delta.identity.projects for what delta.main.changed, touched and affected can move.
 
     Adds the former and the new customers of projects that moved to delta.main.affected. delta.main.project_todo
-    names the projects that were looked at.
+    names the projects that were looked at: none where `is_needed` is False, since no source has projects.
     """
+    if not is_needed:
+        con.execute("create or replace table delta.main.project_todo (source varchar, source_id varchar)")
+        con.execute(
+            "create or replace table delta.identity.projects as select * from identity.project_crosswalk limit 0"
+        )
+        return
     con.execute("""
         create or replace table delta.main.project_words as
         select c.code as word from staging.customer as c

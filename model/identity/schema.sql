@@ -4,6 +4,7 @@ create table if not exists identity.customer_crosswalk (
 create table if not exists identity.customer_identifier (
     source varchar, source_id varchar, kind varchar, value varchar
 );
+create table if not exists identity.customer_input (source varchar, source_id varchar, input ubigint);
 create table if not exists identity.customer_conflict (
     customer_key varchar, kind varchar, source varchar, source_id varchar, detail varchar
 );

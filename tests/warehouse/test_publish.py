@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+from typing import Any
+
 import duckdb
 import pytest
 
-from model import publish
+from model import publish, search, warehouse
 from ops.errors import FatalError
 from ops.instance import Instance
 from tests.warehouse import helpers, kill_worker
@@ -49,6 +53,51 @@ def test_rollback_to_an_unknown_version_lists_the_kept_ones(inst: Instance) -> N
     version = helpers.make(inst).version
     with pytest.raises(FatalError, match=str(version)):
         publish.rollback(inst, "nonsense")
+
+
+def sidecar(path: Path) -> list[list[tuple[Any, ...]]]:
+    """The rows of a sidecar, without the entries' numbers, and how often each customer's entries are found."""
+    con = sqlite3.connect(path)
+    try:
+        tables = ("customer", "employee", "document")
+        rows = [sorted(con.execute(f"select * from {name}").fetchall(), key=repr) for name in tables]
+        entry = con.execute("select customer_key, kind, value, folded, mask, owner_key from entry").fetchall()
+        (found,) = con.execute("select count(*) from words where words match 'ownnone'").fetchall()
+        return [*rows, sorted(entry, key=repr), [found]]
+    finally:
+        con.close()
+
+
+def test_a_version_that_takes_over_old_files_equals_the_warehouse(inst: Instance, tmp_path: Path) -> None:
+    """From the third version on, files of the version that falls out are patched: block for block, row for row."""
+    inst.config.keep_builds = 2
+    inodes = []
+    for number in range(6):
+        kill_worker.step(inst)
+        assert helpers.make(inst).mode == ("full" if number == 0 else "incremental")
+        now = publish.current(inst)
+        assert now.path.read_bytes() == warehouse.warehouse_path(inst.warehouse).read_bytes()
+        fresh = tmp_path / f"{number}.sqlite"
+        search.build_sidecar(now.path, fresh)
+        assert sidecar(now.search_path) == sidecar(fresh)
+        inodes.append(now.path.stat().st_ino)
+    assert len(set(inodes)) == 2
+    names = sorted(path.name.split("-")[0] for path in inst.published.iterdir())
+    assert names == ["current.json", "keys", "keys", "search", "search", "wh", "wh", "wh", "wh"]
+
+
+def test_files_that_a_reader_has_open_are_left_to_it(inst: Instance) -> None:
+    inst.config.keep_builds = 1
+    kill_worker.step(inst)
+    helpers.make(inst)
+    inst.config.keep_builds = 2
+    con = duckdb.connect(str(publish.current(inst).path), read_only=True)
+    for _ in range(4):
+        kill_worker.step(inst)
+        helpers.make(inst)
+        assert helpers.rows(inst, "select count(*) from core.fct_invoice") > [(1,)]
+    assert con.execute("select count(*), max(name) from core.fct_invoice, core.dim_customer").fetchall() == [(1, "1")]
+    con.close()
 
 
 def test_a_reader_keeps_its_version_while_another_is_published(inst: Instance) -> None:

@@ -1,0 +1,173 @@
+"""The slices of an increment: of every table that its models read, the rows of the affected customers.
+
+Every row in a slice resolves to its right customer, so that models run on slices unchanged; the merge keeps the rows
+of affected customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+import duckdb
+
+from model.build_delta import CHILDREN, FALLBACKS, OWN, Increment
+from model.identity import customers
+
+SLICED = ("customer", *OWN, "project", *CHILDREN)
+_NO_VERSION = "h.source = e.source and h.source_id = e.source_id and h.seen_from = e.seen_from"
+_PROJECTS = """(
+    select * from delta.identity.projects
+    union all
+    select * from identity.project_crosswalk anti join delta.main.project_todo using (source, source_id)
+)"""
+
+
+class Slicer:
+    """Cuts the slices of some entities; `tables` says where the models find what they read."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, inc: Increment, wanted: AbstractSet[str]) -> None:
+        self.con, self.inc = con, inc
+        self.cut = _closed(wanted & set(SLICED)) & inc.present
+
+    def tables(self) -> dict[str, str]:
+        """Cut the slices; returns table → slice (or the table itself, where it is empty or read as a whole)."""
+        con = self.con
+        unknown = con.execute(
+            f"select count(*) from delta.main.affected where customer_key = '{customers.UNKNOWN}'"
+        ).fetchall()[0][0]
+        for entity in ("customer", *OWN):
+            if entity in self.cut:
+                self._own(entity)
+        con.execute(f"""
+            create or replace table delta.identity.project_crosswalk as
+            select * from {_PROJECTS} where customer_key in (select customer_key from delta.main.affected)
+        """)
+        if "project" in self.cut:
+            con.execute(f"""
+                create or replace table delta.staging.project as
+                select e.* from {self.inc.shown["project"]} as e
+                semi join delta.identity.project_crosswalk as x on x.source = e.source and x.source_id = e.source_id
+            """)
+        self._add_all(FALLBACKS, "e.customer_id is null")
+        for entity in CHILDREN:
+            if entity in self.cut:
+                con.execute(
+                    f"create or replace table delta.staging.{entity} as select * from {self.inc.shown[entity]} limit 0"
+                )
+        self._add_all(CHILDREN, "true")
+        if unknown:
+            for entity in CHILDREN:
+                if entity in self.cut:
+                    self._add_orphans(entity)
+        for entity, column, parent in (*self._pairs(CHILDREN), *self._pairs(FALLBACKS)):
+            self._add_parents(entity, column, parent)
+        self._close_crosswalk()
+        result = {f"staging.{entity}": relation for entity, relation in self.inc.shown.items()}
+        result |= {f"staging.{entity}": f"delta.staging.{entity}" for entity in self.cut}
+        for name in ("customer_crosswalk", "customer_group", "project_crosswalk"):
+            result[f"identity.{name}"] = f"delta.identity.{name}"
+        return result | self.inc.tables
+
+    def _pairs(self, relations: dict[str, tuple[tuple[str, str], ...]]) -> list[tuple[str, str, str]]:
+        return [
+            (entity, column, parent)
+            for entity, parents in relations.items()
+            for column, parent in parents
+            if entity in self.cut and parent in self.cut
+        ]
+
+    def _own(self, entity: str) -> None:
+        value = "e.source_id" if entity == "customer" else "coalesce(e.customer_id, '')"
+        mine = f"semi join delta.identity.customer_crosswalk as x on x.source = e.source and x.source_id = {value}"
+        self.con.execute(f"create or replace table delta.staging.{entity} as {self._rows(entity, mine)}")
+        self._add_versions(entity)
+
+    def _rows(self, entity: str, joins: str, where: str = "true") -> str:
+        """A query for the shown rows `e` of an entity that `joins` and `where` leave."""
+        relation = self.inc.shown[entity]
+        if not relation.startswith("warehouse."):
+            return f"select e.* from {relation} as e {joins} where {where}"
+        # the keys are looked through first: other columns are then read only where there is something to read
+        found = f"select e.rowid from {relation} as e {joins} where {where}"
+        return f"select * from {relation} where rowid in ({found})"
+
+    def _add_versions(self, entity: str) -> None:
+        """A record's versions belong together, whichever customer an older one stood under."""
+        table = f"delta.staging.{entity}"
+        others = f"""
+            semi join {table} as s on s.source = e.source and s.source_id = e.source_id
+            anti join {table} as h on {_NO_VERSION}
+        """
+        # few versions have ended, so that the larger part of the table need not be looked at
+        self.con.execute(f"insert into {table} {self._rows(entity, others, 'e.seen_to is not null')}")
+        lacking = self.con.execute(f"""
+            select count(*) from (
+                select 1 from {table} group by source, source_id having count(*) filter (seen_to is null) = 0
+            )
+        """).fetchall()
+        if lacking[0][0]:
+            self.con.execute(f"insert into {table} {self._rows(entity, others, 'e.seen_to is null')}")
+
+    def _add_all(self, relations: dict[str, tuple[tuple[str, str], ...]], where: str) -> None:
+        """Add the rows that name a record in a parent's slice."""
+        for entity in relations:
+            pairs = [(column, parent) for name, column, parent in self._pairs(relations) if name == entity]
+            for column, parent in pairs:
+                children = f"""
+                    semi join delta.staging.{parent} as p on p.source = e.source and p.source_id = e.{column}
+                    anti join delta.staging.{entity} as h on {_NO_VERSION}
+                """
+                self.con.execute(f"insert into delta.staging.{entity} {self._rows(entity, children, where)}")
+            if pairs:
+                self._add_versions(entity)
+
+    def _add_orphans(self, entity: str) -> None:
+        missing = " ".join(
+            f"anti join {self.inc.shown[parent]} as p{i} on p{i}.source = e.source and p{i}.source_id = e.{column} "
+            f"and p{i}.seen_to is null and not p{i}.is_deleted"
+            for i, (column, parent) in enumerate(CHILDREN[entity])
+        )
+        self.con.execute(f"""
+            insert into delta.staging.{entity}
+            select e.* from {self.inc.shown[entity]} as e {missing}
+            anti join delta.staging.{entity} as h on {_NO_VERSION}
+        """)
+
+    def _add_parents(self, entity: str, column: str, parent: str) -> None:
+        named = f"""
+            semi join delta.staging.{entity} as c on c.source = e.source and c.{column} = e.source_id
+            anti join delta.staging.{parent} as h on {_NO_VERSION}
+        """
+        self.con.execute(f"insert into delta.staging.{parent} {self._rows(parent, named)}")
+
+    def _close_crosswalk(self) -> None:
+        """Rows that came in by reference keep their own customers, whose keys the models need as well."""
+        named = " union ".join(
+            f"select source, coalesce(customer_id, '') as source_id from delta.staging.{entity}"
+            for entity in OWN
+            if entity in self.cut
+        )
+        if named:
+            self.con.execute(f"""
+                insert into delta.identity.customer_crosswalk
+                select x.* from delta.identity.crosswalk_now as x
+                semi join ({named}) as n using (source, source_id)
+                anti join delta.identity.customer_crosswalk as h using (source, source_id)
+            """)
+        if "project" in self.cut:
+            self.con.execute(f"""
+                insert into delta.identity.project_crosswalk
+                select * from {_PROJECTS} as x
+                semi join delta.staging.project as p using (source, source_id)
+                anti join delta.identity.project_crosswalk as h using (source, source_id)
+            """)
+
+
+def _closed(wanted: AbstractSet[str]) -> set[str]:
+    """`wanted` with the parents that its children and fallbacks name."""
+    closed = set(wanted)
+    while True:
+        found = {parent for entity in closed for _, parent in (*CHILDREN.get(entity, ()), *FALLBACKS.get(entity, ()))}
+        if found <= closed:
+            return closed
+        closed |= found
