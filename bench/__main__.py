@@ -1,4 +1,4 @@
-"""`python -m bench NAME --json [--customers N] [--records N]`: prints one JSON object."""
+"""`python -m bench NAME --json [--customers N] [--records N] [--page N]`: prints one JSON object."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("ingest", "build", "lookup", "search")
+NAMES = ("ingest", "build", "lookup", "search", "aging", "alerts")
 
 
 def main() -> int:
@@ -15,10 +15,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--json", action="store_true", help="print one JSON object (the only format)")
-    parser.add_argument("--customers", type=int, default=2_000, help="size of the synthetic company")
+    parser.add_argument("--customers", type=int, help="size of the synthetic company")
     parser.add_argument("--records", type=int, default=100_000, help="records of the ingest benchmark")
+    parser.add_argument("--page", type=int, default=100, help="records of one page of the ingest benchmark")
     arguments = parser.parse_args()
-    figures = importlib.import_module(f"bench.{arguments.name}").run(arguments)
+    module = importlib.import_module(f"bench.{arguments.name}")
+    arguments.customers = arguments.customers or getattr(module, "CUSTOMERS", 2_000)
+    figures = module.run(arguments)
     print(json.dumps({"bench": arguments.name, **figures}, ensure_ascii=False))
     return 0
 

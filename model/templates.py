@@ -189,6 +189,10 @@ def source_toml() -> str:
         "[settings.folder]",
         "required = true",
         'help = "folder of filled templates (customer.csv, invoice.xlsx …); rows that leave are deleted"',
+        "",
+        "[settings.allocations]",
+        'default = "auto"',
+        'help = "recorded: allocation.csv says what settled what; none: estimate; auto: by whether the file is there"',
     ]
     for entity in schema.entities().values():
         names = json.dumps([column.name for column in entity.columns])

@@ -24,7 +24,7 @@ allocation as (
             when coalesce(earlier.first_from, a.seen_from) < a.seen_from then a.seen_from
             when a.entered_at is not null then least(a.entered_at, a.seen_from)
             when first_run.run_id = a.run_id then
-                least(a.seen_from, cast(a.allocated_on as timestamp with time zone))
+                least(a.seen_from, coalesce(cast(a.allocated_on as timestamp with time zone), a.seen_from))
             else a.seen_from
         end as known_from
     from staging.allocation as a
@@ -83,9 +83,19 @@ select
     coalesce(receipt.number, note.number) as settled_by_number,
     coalesce(a.currency, invoice.currency) as currency,
     a.amount,
+    coalesce(a.settling_amount, a.amount) as used_amount,
+    a.settling_amount is not null as is_cross_currency,
     a.allocated_on,
-    greatest(a.allocated_on, invoice.posted_on, receipt.posted_on, note.posted_on) as effective_on,
+    a.allocated_on is null as is_date_derived,
+    coalesce(
+        greatest(a.allocated_on, invoice.posted_on, receipt.posted_on, note.posted_on), cast(a.known_from as date)
+    ) as effective_on,
     a.reversed_on,
+    receipt.currency as receipt_currency,
+    -- named, but never collected: what it settles cannot be checked
+    a.receipt_id is not null and receipt.source_id is null as is_receipt_unknown,
+    a.credit_note_id is not null and note.source_id is null as is_credit_unknown,
+    invoice.source_id is null as is_invoice_unknown,
     case
         when coalesce(invoice.is_deleted, receipt.is_deleted, note.is_deleted, false)
             or coalesce(receipt.is_deleted, false) or coalesce(note.is_deleted, false) then 'document_deleted'

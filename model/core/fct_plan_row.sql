@@ -115,7 +115,7 @@ select
     h.invoice_on,
     coalesce(h.posted_on, h.invoice_on) as posted_on,
     item.due_on, item.release_on,
-    h.payment_terms, item.condition,
+    h.payment_terms, h.cutoff_day, h.received_on, item.condition,
     coalesce(item.is_retention, false) as is_retention,
     item.is_header_row,
     h.currency, h.exchange_rate, item.amount,

@@ -66,6 +66,13 @@ select
     receipt.bill_number,
     receipt.bill_state,
     receipt.bill_matures_on,
+    receipt.bill_state_on,
+    coalesce(receipt.has_recourse, true) as has_recourse,
+    case
+        when receipt.bill_state = 'dishonoured'
+            then coalesce(receipt.bill_state_on, receipt.bill_matures_on, receipt.posted_on, receipt.received_on)
+    end as dishonoured_on,
+    receipt.source || ':' || receipt.refund_of_id as refund_of_key,
     receipt.owner_id,
     employee.employee_key as owner_key,
     receipt.org_code,

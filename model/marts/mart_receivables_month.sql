@@ -7,85 +7,48 @@
 -- cluster: customer_key, month_on, currency
 with item as (
     select
-        customer_key, record_key, invoice_key, plan_row, currency, amount, due_on,
-        coalesce(due_on, case when is_retention then release_on end) as anchor_on,
+        customer_key, record_key, currency, amount, due_on,
         cast(date_trunc('month', posted_on) as date) as posted_month
-    from core.fct_plan_row
-    where known_to is null and excluded_reason is null and kind <> 'provisional'
-),
-
-allocation as (
-    select invoice_key, plan_row, is_header_level, amount, effective_on, reversed_on
-    from core.fct_allocation
-    where known_to is null and excluded_reason is null
-),
-
-movement as (
-    select invoice_key, plan_row, is_header_level, amount, cast(date_trunc('month', effective_on) as date) as month_on
-    from allocation
-    union all
-    select invoice_key, plan_row, is_header_level, -amount, cast(date_trunc('month', reversed_on) as date)
-    from allocation
-    where reversed_on is not null
+    from marts.mart_open_item
+    where kind <> 'provisional'
 ),
 
 event as (
-    select invoice_key, posted_month as month_on from item
-    union
-    select invoice_key, cast(date_trunc('month', anchor_on + interval 1 day) as date) from item
-    where anchor_on is not null
-    union
-    select invoice_key, month_on from movement
-),
-
-position as (
-    select
-        item.customer_key, item.record_key, item.invoice_key, item.plan_row, item.currency, item.amount,
-        item.due_on, item.anchor_on, event.month_on,
-        coalesce(
-            sum(case when not m.is_header_level and m.plan_row = item.plan_row then m.amount end), 0
-        ) as row_allocated,
-        coalesce(sum(case when m.is_header_level then m.amount end), 0) as header_allocated
+    select record_key, posted_month as month_on, amount as change_amount from item
+    union all
+    select item.record_key, cast(date_trunc('month', m.moved_on) as date), -m.amount
+    from marts.mart_item_movement as m
+    join item on item.record_key = m.record_key
+    union all
+    -- the month in which it becomes overdue
+    select record_key, greatest(cast(date_trunc('month', due_on + interval 1 day) as date), posted_month), 0
     from item
-    join event on event.invoice_key = item.invoice_key and event.month_on >= item.posted_month
-    left join movement as m on m.invoice_key = item.invoice_key and m.month_on <= event.month_on
-    group by
-        item.customer_key, item.record_key, item.invoice_key, item.plan_row, item.currency, item.amount,
-        item.due_on, item.anchor_on, event.month_on
+    where due_on is not null
 ),
 
-filled as (
-    select
-        position.*,
-        greatest(amount - row_allocated, 0) as room,
-        sum(greatest(amount - row_allocated, 0)) over (
-            partition by invoice_key, month_on order by coalesce(due_on, date '9999-12-31'), plan_row
-            rows between unbounded preceding and current row
-        ) - greatest(amount - row_allocated, 0) as room_before,
-        row_number() over (
-            partition by invoice_key, month_on order by coalesce(due_on, date '9999-12-31') desc, plan_row desc
-        ) as from_last
-    from position
-),
-
-open_item as (
-    select
-        customer_key, record_key, currency, month_on, anchor_on,
-        greatest(
-            amount - row_allocated - case
-                when from_last = 1 then greatest(header_allocated - room_before, 0)
-                else least(greatest(header_allocated - room_before, 0), room)
-            end,
-            0
-        ) as open_amount
-    from filled
+change as (
+    select record_key, month_on, sum(change_amount) as change_amount from event
+    group by record_key, month_on
 ),
 
 standing as (
     select
+        item.customer_key, change.record_key, item.currency, change.month_on, item.due_on,
+        greatest(
+            sum(change.change_amount) over (
+                partition by change.record_key order by change.month_on
+                rows between unbounded preceding and current row
+            ), 0
+        ) as open_amount
+    from change
+    join item on item.record_key = change.record_key
+),
+
+position as (
+    select
         customer_key, record_key, currency, month_on, open_amount,
-        case when anchor_on < last_day(month_on) then open_amount else 0 end as overdue_amount
-    from open_item
+        case when due_on < last_day(month_on) then open_amount else 0 end as overdue_amount
+    from standing
 ),
 
 step as (
@@ -94,7 +57,7 @@ step as (
         open_amount - coalesce(lag(open_amount) over (partition by record_key order by month_on), 0) as open_change,
         overdue_amount - coalesce(lag(overdue_amount) over (partition by record_key order by month_on), 0)
             as overdue_change
-    from standing
+    from position
 )
 
 select

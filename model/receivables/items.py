@@ -1,24 +1,23 @@
 """Open items as SQL: what each payment-plan row still owes as of a business date, as known at an instant.
 
-Effective allocations are those on or before the as-of date and not reversed by it. An allocation that names an
-invoice but no plan row fills the earliest due row first. What settles more than a row stays on the last row, so that
-nothing is lost: the sum over an invoice's rows is always its amount less its allocations.
+The open amount on a day is the row's amount less the movements up to that day; how settlements become movements is
+said in model/core/fct_settlement.sql and model/marts/mart_item_movement.sql.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date
+from typing import Any
+
+from model.receivables import ledger
 
 BUCKETS = (
     "not_due", "1-30", "31-60", "61-90", "91-180", "181-365", "over_365", "term_not_started", "no_due_date",
 )  # fmt: skip
 _EDGES = ((0, "not_due"), (30, "1-30"), (60, "31-60"), (90, "61-90"), (180, "91-180"), (365, "181-365"))
 OVERDUE = frozenset({"1-30", "31-60", "61-90", "91-180", "181-365", "over_365"})
-_DUE = "case when is_retention then greatest(due_on, release_on) else due_on end"
-_FOREVER = "date '9999-12-31'"
-# A red invoice may settle another customer's: its use is looked up whoever the settled invoice belongs to.
-_OF_CREDITS = "a.credit_key in (select invoice_key from item where amount < 0)"
+# the day that days past due count from
+ANCHORS = {"due": "due_on", "invoice": "invoice_on", "business": "posted_on", "recognition": "recognised_on"}
 
 
 def bucket_of(days: int | None, *, is_term_open: bool = False) -> str:
@@ -31,87 +30,103 @@ def bucket_of(days: int | None, *, is_term_open: bool = False) -> str:
     return "over_365"
 
 
-def known_instant(known_at: date | datetime | None, zone: str) -> datetime | None:
-    """The instant up to which knowledge counts: the end of a date in the company's zone; None = everything."""
-    if known_at is None or isinstance(known_at, datetime):
-        return known_at
-    return datetime.combine(known_at + timedelta(days=1), time(0), ZoneInfo(zone))
+def open_items_sql(
+    *, known: bool = False, customer: bool = False, basis: str = "due", where: str = "true", received: bool = False
+) -> str:
+    """One row per payment-plan row that is open at `$as_of` (and as known at `$known`), also overpaid ones.
 
-
-def versions(alias: str, *, known: bool) -> str:
-    """The condition that picks the version of a row known at `$known` (or the present one)."""
-    if not known:
-        return f"{alias}.known_to is null"
-    return f"{alias}.known_from < $known and ({alias}.known_to is null or {alias}.known_to >= $known)"
-
-
-def allocations_sql(*, known: bool, where: str = "true") -> str:
-    """Allocations that count at `$as_of`: every column of core.fct_allocation."""
-    return f"""
-        select a.* from core.fct_allocation as a
-        where {versions("a", known=known)} and a.excluded_reason is null and {where}
-          and a.effective_on <= $as_of and (a.reversed_on is null or a.reversed_on > $as_of)"""
-
-
-def open_items_sql(*, known: bool = False, where: str = "true", basis: str = "due") -> str:
-    """One row per payment-plan row with what is open at `$as_of` (and known at `$known`).
-
-    Columns: those of core.fct_plan_row plus `allocated_amount`, `open_amount` (negative: an unused red invoice),
-    `is_header_filled`, `days_past_due` (null without a date) and `is_term_open`.
-    Retention is not due before its release. `where` filters the plan rows, as
-    alias `p`; `basis` is due or invoice. Provisional documents are in, by kind.
+    Columns: those of marts.mart_open_item with `allocated_amount`, `open_amount` (negative: an unused red invoice or
+    an overpaid row), `is_header_filled`, `is_estimated`, `is_implied`, `days_past_due` by `basis` (null without a
+    date; retention whose release is awaited: 0) and `bucket`. With `customer` only `$customer_key`'s; `where` filters
+    the items as alias `i`. Provisional documents are in, by kind. With `received` the days on which customers received
+    invoices (`received_parameters`) start the terms that wait for it.
     """
-    anchor = "invoice_on" if basis == "invoice" else _DUE
-    return f"""
-    with item as (
-        select p.* from core.fct_plan_row as p
-        where {versions("p", known=known)} and p.excluded_reason is null and p.posted_on <= $as_of and {where}
+    _, names = ledger.tables(known=known, customer=customer)
+    only = "i.customer_key = $customer_key" if customer else "true"
+    moved = only.replace("i.", "m.")
+    days = f"date_diff('day', {ANCHORS[basis]}, $as_of)"
+    if basis == "due":
+        days = f"case when is_awaiting_release then 0 else {days} end"
+    replaced, join = "", ""
+    if received:
+        starts = "i.is_term_open and i.terms_anchor = 'invoice_received' and given.received_on is not null"
+        replaced = f""" replace (
+            case when {starts} then given.received_on + coalesce(i.term_days, 0) else i.due_on end as due_on,
+            i.is_due_derived or ({starts}) as is_due_derived,
+            i.is_term_open and not ({starts}) as is_term_open)"""
+        join = """left join (
+                select unnest($received_keys) as invoice_key, unnest($received_days) as received_on
+            ) as given on given.invoice_key = i.invoice_key"""
+    ctes = f"""
+    moved as (
+        select m.record_key, sum(m.amount) as amount,
+               bool_or(m.is_header_filled) as is_header_filled, bool_or(m.is_estimated) as is_estimated,
+               bool_or(m.is_implied) as is_implied
+        from {names["marts.mart_item_movement"]} as m
+        where m.moved_on <= $as_of and (m.settled_on is null or m.settled_on > $as_of) and {moved}
+        group by m.record_key
     ),
-    allocation as ({allocations_sql(known=known, where=_same_customer(where))}),
-    at_row as (
-        select invoice_key, plan_row, sum(amount) as allocated from allocation where not is_header_level group by all
+    item as (
+        select i.* exclude (allocated_amount, open_amount, is_header_filled, is_estimated){replaced},
+               cast(coalesce(moved.amount, 0) as decimal(18, 2)) as allocated_amount,
+               cast(i.amount - coalesce(moved.amount, 0) as decimal(18, 2)) as open_amount,
+               coalesce(moved.is_header_filled, false) as is_header_filled,
+               coalesce(moved.is_estimated, false) as is_estimated,
+               coalesce(moved.is_implied, false) as is_implied
+        from {names["marts.mart_open_item"]} as i
+        left join moved on moved.record_key = i.record_key
+        {join}
+        where i.posted_on <= $as_of and (i.settled_on is null or i.settled_on > $as_of) and {only} and {where}
     ),
-    at_header as (
-        select invoice_key, sum(amount) as allocated from allocation where is_header_level group by all
-    ),
-    used as (
-        select credit_key, sum(amount) as used from ({allocations_sql(known=known, where=_OF_CREDITS)}) group by all
-    ),
-    remaining as (
-        select item.*,
-               coalesce(at_row.allocated, 0) as row_allocated,
-               coalesce(at_header.allocated, 0) as header_allocated,
-               case when item.amount < 0 then coalesce(used.used, 0) else 0 end as used,
-               greatest(item.amount - coalesce(at_row.allocated, 0), 0) as room
-        from item
-        left join at_row on at_row.invoice_key = item.invoice_key and at_row.plan_row = item.plan_row
-        left join at_header on at_header.invoice_key = item.invoice_key
-        left join used on used.credit_key = item.invoice_key
-    ),
-    filled as (
-        select *,
-               sum(room) over (partition by invoice_key order by coalesce(due_on, {_FOREVER}), plan_row) - room
-                   as room_before,
-               row_number() over (partition by invoice_key order by coalesce(due_on, {_FOREVER}) desc, plan_row desc)
-                   as from_last
-        from remaining
-    ),
-    settled as (
-        select *,
-               case when from_last = 1 then greatest(header_allocated - room_before, 0)
-                    else least(greatest(header_allocated - room_before, 0), room) end as header_share,
-               case when from_last = 1 then used else 0 end as credit_used
-        from filled
+    dated as (select *, {days} as days_past_due from item)"""
+    select = f"select *, {bucket_sql('days_past_due', 'is_term_open')} as bucket from dated"
+    return ledger.question(select, ctes, known=known, customer=customer)
+
+
+def received_parameters(received: dict[str, date]) -> dict[str, list[Any]]:
+    """Parameters for `open_items_sql(received=True)`: invoice key → the day the customer received it."""
+    if not received:
+        return {}
+    return {"received_keys": list(received), "received_days": list(received.values())}
+
+
+def bucket_sql(days: str, is_term_open: str) -> str:
+    """The bucket of a days column as a SQL expression; `bucket_of` in SQL."""
+    whens = " ".join(f"when {days} <= {edge} then '{name}'" for edge, name in _EDGES)
+    return (
+        f"case when {days} is null and {is_term_open} then 'term_not_started' when {days} is null then 'no_due_date' "
+        f"{whens} else 'over_365' end"
     )
-    select * exclude (row_allocated, header_allocated, used, room, room_before, from_last, header_share, credit_used),
-           cast(row_allocated + header_share as decimal(18, 2)) as allocated_amount,
-           cast(amount - row_allocated - header_share + credit_used as decimal(18, 2)) as open_amount,
-           header_share <> 0 as is_header_filled,
-           date_diff('day', {anchor}, $as_of) as days_past_due,
-           coalesce(due_on is null and regexp_matches(payment_terms, '票到|发票到'), false) as is_term_open
-    from settled"""
 
 
-def _same_customer(where: str) -> str:
-    """A customer filter on plan rows holds for allocations too: both carry the invoice's customer."""
-    return where.replace("p.customer_key", "a.customer_key") if where.startswith("p.customer_key") else "true"
+def open_credits_sql(*, known: bool = False, customer: bool = False) -> str:
+    """One row per receipt or credit note with something left at `$as_of` (refunds are negative).
+
+    Columns: customer_key, record_key, currency, org_code, class (unallocated, credits), purpose, left_amount and the
+    document's own (number, method, dated_on, bill_*; empty on the pool rows of an estimated allocation).
+    """
+    _, names = ledger.tables(known=known, customer=customer)
+    only = "d.customer_key = $customer_key" if customer else "true"
+    moved = only.replace("d.", "m.")
+    ctes = f"""
+    used as (
+        select m.customer_key, m.record_key, m.currency, m.org_code, m.class, sum(m.amount) as amount
+        from {names["marts.mart_credit_movement"]} as m
+        where m.moved_on <= $as_of and (m.used_up_on is null or m.used_up_on > $as_of) and {moved}
+        group by m.customer_key, m.record_key, m.currency, m.org_code, m.class
+    ),
+    document as (
+        select * from {names["marts.mart_open_credit"]} as d
+        where d.posted_on <= $as_of and (d.ends_on is null or d.ends_on > $as_of)
+          and (d.used_up_on is null or d.used_up_on > $as_of) and {only}
+    )"""
+    select = """
+    select coalesce(d.customer_key, u.customer_key) as customer_key, coalesce(d.record_key, u.record_key) as record_key,
+           coalesce(d.currency, u.currency) as currency, coalesce(d.org_code, u.org_code) as org_code,
+           coalesce(d.class, u.class) as class, d.source, d.source_id, d.number, d.method, d.purpose, d.dated_on,
+           d.posted_on, d.amount, d.payer_name, d.bill_number, d.bill_state, d.bill_matures_on,
+           cast(coalesce(d.amount, 0) - coalesce(u.amount, 0) as decimal(18, 2)) as left_amount
+    from document as d
+    full join used as u on u.record_key = d.record_key and u.class = d.class
+    where (d.record_key is not null or u.record_key like '%~fifo') and coalesce(d.amount, 0) <> coalesce(u.amount, 0)"""
+    return ledger.question(select, ctes, known=known, customer=customer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -15,17 +15,22 @@ def ratio_dso(closing: Decimal, sales: Decimal, days: int) -> Decimal | None:
     return None if sales <= 0 else (closing / sales * days).quantize(CENT)
 
 
-def countback(closing: Decimal, months: Sequence[tuple[date, Decimal]]) -> tuple[Decimal | None, bool]:
+def countback(
+    closing: Decimal, months: Sequence[tuple[date, Decimal]], last: date | None = None
+) -> tuple[Decimal | None, bool]:
     """Whole calendar months, newest first, while the balance covers them; the last one in proportion.
 
-    `months`: (first day, tax-included sales), newest first. Returns (days, is_beyond): is_beyond when the balance is
-    larger than all known sales, then the days are a lower bound.
+    `months`: (first day, tax-included sales), newest first, none left out. `last`: the day of the balance, so that a
+    month that has not ended counts the days it has had. Returns (days, is_beyond): is_beyond when the balance is larger
+    than all known sales, then the days are a lower bound ("> N").
     """
     if closing <= 0:
         return Decimal(0), False
     left, days = closing, Decimal(0)
     for first, sales in months:
         length = calendar.monthrange(first.year, first.month)[1]
+        if last is not None and (first.year, first.month) == (last.year, last.month):
+            length = last.day
         if sales <= 0:
             days += length
             continue
@@ -49,3 +54,18 @@ def collection(
 ) -> tuple[Decimal, Decimal]:
     """(collected, collectable) of one month; longer periods add both up before dividing. A write-off is no money."""
     return opening + sales - closing - write_offs, opening + sales - closing_not_due
+
+
+def percent(part: Decimal, whole: Decimal) -> Decimal | None:
+    """`part` of `whole` in percent; None when there is no whole."""
+    return None if whole <= 0 else (part / whole * 100).quantize(CENT)
+
+
+def concentration(amounts: Iterable[Decimal], largest: int = 10) -> tuple[Decimal | None, Decimal | None]:
+    """(share of the `largest` debtors in percent, Herfindahl index from 0 to 1) of what each debtor owes."""
+    owed = sorted((amount for amount in amounts if amount > 0), reverse=True)
+    total = sum(owed, Decimal(0))
+    if not total:
+        return None, None
+    index = sum((amount * amount for amount in owed), Decimal(0)) / (total * total)
+    return percent(sum(owed[:largest], Decimal(0)), total), index.quantize(Decimal("0.0001"))

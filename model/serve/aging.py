@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 from model.policy import Viewer
-from model.receivables import BUCKETS, bucket_of, open_items_sql
-from model.receivables.items import OVERDUE, allocations_sql, known_instant, versions
+from model.receivables import buckets, open_items_sql
+from model.receivables.buckets import BucketSet
+from model.receivables.items import ANCHORS, open_credits_sql, received_parameters
+from model.receivables.ledger import known_instant
+from model.serve import links, money, work
 from model.serve.connection import Served
 from ops.errors import FatalError
 
 GROUPS = {
     "customer": ("customer.customer_key", "customer.name"),
+    "group": ("coalesce(customer.group_key, customer.customer_key)", "coalesce(customer.group_name, customer.name)"),
     "owner": ("coalesce(customer.owner_key, '')", "coalesce(customer.owner_name, '')"),
     "region": ("coalesce(customer.region, '')", "coalesce(customer.region, '')"),
-    "organisation": ("coalesce(item.org_code, '')", "coalesce(item.org_code, '')"),
+    "organisation": ("coalesce(entry.org_code, '')", "coalesce(entry.org_code, '')"),
+    "product_line": ("coalesce(entry.product_line, '')", "coalesce(entry.product_line, '')"),
 }
-BASES = ("due", "invoice")
+BASES = tuple(ANCHORS)
+NETS = ("credits", "unallocated")
 ZERO = Decimal(0)
+# figures of a row beside its buckets
+FIGURES = (
+    "open", "overdue", "unallocated", "credits", "retention", "retention_not_due", "provisional", "header_filled",
+    "estimated", "due_derived", "prepaid", "items",
+)  # fmt: skip
 
 
 def aging(
@@ -32,174 +46,201 @@ def aging(
     basis: str = "due",
     currency: str | None = None,
     customer_key: str | None = None,
+    edges: Sequence[int] | None = None,
+    net: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{as_of, known_at, basis, totals, rows}: totals per currency, rows per group (default: customer) and currency.
+    """{as_of, known_at, basis, by, buckets, net, company, totals, rows}; totals per currency, rows per group too.
 
-    Each has open (= the sum of its buckets), overdue, unallocated, credits, retention and provisional, all positive.
+    Each has open (= the sum of its buckets), overdue, unallocated, credits, retention, provisional, all positive, and
+    what of it is filled from whole-invoice settlements, estimated, or due by derived terms. `company` is the same in
+    the company's currency. `net` (credits, unallocated) takes these off the oldest buckets and says so: `netted`.
     """
     by = by or "customer"
-    if by not in GROUPS or basis not in BASES:
-        wrong, valid = (by, GROUPS) if by not in GROUPS else (basis, BASES)
-        raise FatalError(f"aging by {wrong!r} is not offered", valid=", ".join(valid))
+    _valid(by, basis, net)
     day = as_of or db.today()
     known = known_instant(known_at, db.instance.config.zone)
-    key = ("aging", viewer.cache_key, day, known, by, basis, currency, customer_key)
+    chosen = buckets.choose(basis, edges)
+    received = work.recorded_receipts(db)
+    key = ("aging", viewer.cache_key, day, known, by, basis, currency, customer_key, tuple(edges or ()), tuple(net),
+           tuple(sorted(received.items())))  # fmt: skip
     if key not in db.cache:
-        db.cache[key] = _aging(viewer, db, day, known, by, basis, currency, customer_key)
+        frame = table(viewer, db, day, known, by, basis, currency, customer_key, chosen, received)
+        rows = [_shape(row, chosen, by, net) for row in frame.iter_rows(named=True)]
+        if by == "customer":
+            links.of_customers(db, rows)
+        totals = _totals(rows, chosen)
+        db.cache[key] = {
+            "basis": basis, "by": by, "buckets": list(chosen.names), "net": list(net),
+            "company": company(db, totals, chosen.names, day), "totals": totals, "rows": rows,
+        }  # fmt: skip
     answer: dict[str, Any] = db.cache[key]
     return {"as_of": day, "known_at": known_at or "now", **answer}
 
 
-def _aging(
-    viewer: Viewer, db: Served, day: date, known: datetime | None, by: str, basis: str, currency: str | None,
-    customer_key: str | None,
-) -> dict[str, Any]:  # fmt: skip
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def group(row: dict[str, Any]) -> dict[str, Any]:
-        found = groups.get((row["key"], row["currency"]))
-        if found is None:
-            found = groups[row["key"], row["currency"]] = _empty(row)
-        return found
-
-    for row in _item_rows(viewer, db, day, known, by, basis, customer_key):
-        if currency in {None, row["currency"]}:
-            _count(group(row), row)
-    for row in _cash_rows(viewer, db, day, known, by, customer_key):
-        if currency in {None, row["currency"]}:
-            group(row)[row["what"]] += row["amount"]
-    rows = [entry for entry in groups.values() if _matters(entry)]
-    name = {"customer": ("customer_key", "name"), "owner": ("owner_key", "owner")}.get(by, (by, "name"))
-    for entry in rows:
-        entry[name[0]], entry[name[1]] = entry.pop("key"), entry.pop("label")
-    rows.sort(key=lambda entry: (-entry["overdue"], -entry["open"], str(entry[name[0]]), entry["currency"]))
-    return {"basis": basis, "by": by, "totals": _totals(rows), "rows": rows}
+def _valid(by: str, basis: str, net: Sequence[str]) -> None:
+    for given, valid in ((by, GROUPS), (basis, BASES), *((name, NETS) for name in net)):
+        if given not in valid:
+            raise FatalError(f"aging by {given!r} is not offered", valid=", ".join(valid))
 
 
-def _empty(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "key": row["key"], "label": row["label"], "currency": row["currency"], "open": ZERO,
-        "buckets": dict.fromkeys(BUCKETS, ZERO), "overdue": ZERO, "unallocated": ZERO, "credits": ZERO,
-        "retention": ZERO, "retention_not_due": ZERO, "provisional": ZERO, "items": 0, "header_filled": ZERO,
-    }  # fmt: skip
-
-
-def _matters(entry: dict[str, Any]) -> bool:
-    return any(entry[name] for name in ("open", "unallocated", "credits", "provisional"))
-
-
-def _count(entry: dict[str, Any], row: dict[str, Any]) -> None:
-    amount: Decimal = row["amount"]
-    if row["is_provisional"]:
-        entry["provisional"] += amount
-        return
-    if amount < 0:
-        entry["credits"] -= amount
-        return
-    bucket = bucket_of(row["days"], is_term_open=row["is_term_open"])
-    entry["open"] += amount
-    entry["buckets"][bucket] += amount
-    entry["items"] += row["items"]
-    entry["overdue"] += amount if bucket in OVERDUE else ZERO
-    entry["retention"] += amount if row["is_retention"] else ZERO
-    entry["retention_not_due"] += amount if row["is_retention"] and bucket == "not_due" else ZERO
-    entry["header_filled"] += amount if row["is_header_filled"] else ZERO
-
-
-def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    figures = (
-        "open",
-        "overdue",
-        "unallocated",
-        "credits",
-        "retention",
-        "retention_not_due",
-        "provisional",
-        "header_filled",
-        "items",
-    )
-    totals: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        total = totals.setdefault(row["currency"], {"currency": row["currency"], "buckets": defaultdict(Decimal)})
-        for name in figures:
-            total[name] = total.get(name, ZERO) + row[name]
-        for name, amount in row["buckets"].items():
-            total["buckets"][name] += amount
-    for total in totals.values():
-        total["buckets"] = {name: total["buckets"][name] for name in BUCKETS}
-    return [totals[name] for name in sorted(totals)]
-
-
-def _where(customer_key: str | None) -> str:
-    return "p.customer_key = $customer_key" if customer_key else "true"
-
-
-def _parameters(
-    viewer: Viewer, day: date, known: datetime | None, customer_key: str | None
-) -> tuple[str, dict[str, Any]]:
-    rule, named = viewer.named_rows()
-    parameters: dict[str, Any] = {"as_of": day, **named}
-    if known is not None:
-        parameters["known"] = known
-    if customer_key is not None:
-        parameters["customer_key"] = customer_key
-    return rule, parameters
-
-
-def _item_rows(
+def table(
     viewer: Viewer,
     db: Served,
     day: date,
     known: datetime | None,
     by: str,
     basis: str,
+    currency: str | None,
     customer_key: str | None,
-) -> list[dict[str, Any]]:
-    rule, parameters = _parameters(viewer, day, known, customer_key)
+    chosen: BucketSet,
+    received: dict[str, date],
+) -> pl.DataFrame:
+    """The aging table: key, label, currency, FIGURES and one column b0, b1 … per bucket of `chosen`.
+
+    Grain: group × currency with anything open, most overdue first; one query.
+    """
+    rule, named = viewer.named_rows()
+    parameters: dict[str, Any] = {"as_of": day, **named}
+    parameters |= {"known": known} if known is not None else {}
+    parameters |= {"customer_key": customer_key} if customer_key is not None else {}
+    parameters |= {"currency": currency} if currency is not None else {}
+    parameters |= received_parameters(received)
+    sql = table_sql(
+        known=known is not None, customer=customer_key is not None, by=by, basis=basis, chosen=chosen, rule=rule,
+        currency=currency is not None, received=bool(received),
+    )  # fmt: skip
+    return db.frame(sql, parameters)
+
+
+def table_sql(
+    *, known: bool, customer: bool, by: str, basis: str, chosen: BucketSet, rule: str, currency: bool, received: bool
+) -> str:
+    """The one statement of `table`."""
     key, label = GROUPS[by]
-    items = open_items_sql(known=known is not None, where=_where(customer_key), basis=basis)
-    return db.rows(
-        f"""select {key} as key, {label} as label, item.currency, item.days_past_due as days, item.is_term_open,
-                   item.is_retention, item.kind = 'provisional' as is_provisional, item.is_header_filled,
-                   item.open_amount < 0 as is_credit,
-                   sum(item.open_amount) as amount, count(*) as items
-            from ({items}) as item
-            join core.dim_customer as customer on customer.customer_key = item.customer_key
-            where item.open_amount <> 0 and {rule}
-            group by all""",
-        parameters,
+    line = "entry.product_line" in key
+    sums = ", ".join(
+        f"sum(case when bucket = '{name}' then amount end) as b{place}" for place, name in enumerate(chosen.names)
     )
+    overdue = ", ".join(f"'{name}'" for name in sorted(chosen.overdue)) or "''"
+    return f"""
+    with item as ({open_items_sql(known=known, customer=customer, basis=basis, received=received)}),
+    bucketed as (
+        select customer_key, {"order_id, order_number, source," if line else ""} org_code, currency, open_amount,
+               is_retention, kind, is_header_filled, is_estimated, is_due_derived, {chosen.sql} as bucket
+        from item where open_amount <> 0
+    ),
+    credit as ({open_credits_sql(known=known, customer=customer)}),
+    {PRODUCT_LINE if line else ""}
+    entry as (
+        select b.customer_key, b.org_code, {"l.product_line" if line else "null"} as product_line, b.currency,
+               case when kind = 'provisional' then 'provisional' when open_amount < 0 then 'credits' else bucket end
+                   as bucket,
+               case when kind <> 'provisional' and open_amount < 0 then -open_amount else open_amount end as amount,
+               coalesce(is_retention, false) as is_retention, is_header_filled, is_estimated, is_due_derived,
+               false as is_prepaid, 1 as items
+        from bucketed as b
+        {JOIN_LINE if line else ""}
+        union all
+        select customer_key, org_code, null, currency, class, left_amount, false, false, false, false,
+               coalesce(purpose in ('prepayment', 'deposit'), false), 0
+        from credit
+    ),
+    summed as (
+        select customer_key, org_code, product_line, currency, bucket, is_retention, is_header_filled, is_estimated,
+               is_due_derived, is_prepaid, sum(amount) as amount, sum(items) as items
+        from entry group by all
+    )
+    select {key} as key, {label} as label, entry.currency, {sums},
+           sum(case when bucket not in {_APART} then amount else 0 end) as open,
+           sum(case when bucket in ({overdue}) then amount else 0 end) as overdue,
+           sum(case when bucket = 'unallocated' then amount else 0 end) as unallocated,
+           sum(case when bucket = 'credits' then amount else 0 end) as credits,
+           sum(case when is_retention and bucket not in {_APART} then amount else 0 end) as retention,
+           sum(case when is_retention and bucket = 'not_due' then amount else 0 end) as retention_not_due,
+           sum(case when bucket = 'provisional' then amount else 0 end) as provisional,
+           sum(case when is_header_filled and bucket not in {_APART} then amount else 0 end) as header_filled,
+           sum(case when is_estimated and bucket not in {_APART} then amount else 0 end) as estimated,
+           sum(case when is_due_derived and bucket not in {_APART} then amount else 0 end) as due_derived,
+           sum(case when is_prepaid then amount else 0 end) as prepaid,
+           cast(sum(case when bucket not in {_APART} then items else 0 end) as bigint) as items
+    from summed as entry
+    join core.dim_customer as customer on customer.customer_key = entry.customer_key
+    where {rule} {"and entry.currency = $currency" if currency else ""}
+    group by all
+    order by overdue desc, open desc, key, currency"""
 
 
-def _cash_rows(
-    viewer: Viewer, db: Served, day: date, known: datetime | None, by: str, customer_key: str | None
-) -> list[dict[str, Any]]:
-    """Receipts and credit notes less what is allocated of them; grain: group × currency × what."""
-    rule, parameters = _parameters(viewer, day, known, customer_key)
-    key, label = (text.replace("item.", "document.") for text in GROUPS[by])
-    has_version = known is not None
-    only = "document.customer_key = $customer_key" if customer_key else "true"
-    return db.rows(
-        f"""with allocation as ({allocations_sql(known=has_version)}),
-            used as (
-                select coalesce(receipt_key, credit_key) as document_key, sum(amount) as amount from allocation
-                where receipt_key is not null or credit_key is not null group by all
-            ),
-            document as (
-                select customer_key, record_key, currency, amount, org_code, 'unallocated' as what
-                from core.fct_receipt as r
-                where {versions("r", known=has_version)} and excluded_reason is null and posted_on <= $as_of
-                union all
-                select customer_key, record_key, currency, gross_amount, org_code, 'credits'
-                from core.fct_credit_note as c
-                where {versions("c", known=has_version)} and excluded_reason is null and posted_on <= $as_of
-            )
-            select {key} as key, {label} as label, document.currency, document.what,
-                   sum(document.amount - coalesce(used.amount, 0)) as amount
-            from document
-            left join used on used.document_key = document.record_key
-            join core.dim_customer as customer on customer.customer_key = document.customer_key
-            where document.amount <> coalesce(used.amount, 0) and {only} and {rule}
-            group by all""",
-        parameters,
-    )
+JOIN_LINE = "left join line as l on l.source = b.source and l.order_ref = coalesce(b.order_id, b.order_number)"
+_APART = "('credits', 'provisional', 'unallocated')"
+# the line with the largest share of the order stands for the invoice
+PRODUCT_LINE = """line as (
+        select source, order_ref, max_by(product_line, amount) as product_line from (
+            select o.source, r.order_ref, coalesce(p.product_line, '') as product_line, sum(l.gross_amount) as amount
+            from core.fct_order as o
+            join core.fct_order_line as l on l.order_key = o.record_key
+            join core.dim_product as p on p.product_key = l.product_key
+            join (select record_key, unnest([source_id, number]) as order_ref from core.fct_order) as r
+                on r.record_key = o.record_key
+            group by all) group by all
+    ),"""
+
+
+def _shape(row: dict[str, Any], chosen: BucketSet, by: str, net: Sequence[str]) -> dict[str, Any]:
+    names = {"customer": ("customer_key", "name"), "group": ("group_key", "name"), "owner": ("owner_key", "owner")}
+    key, label = names.get(by, (by, "name"))
+    entry: dict[str, Any] = {
+        key: row["key"],
+        label: row["label"],
+        "currency": row["currency"],
+        "buckets": {name: row[f"b{place}"] or ZERO for place, name in enumerate(chosen.names)},
+        **{name: row[name] for name in FIGURES},
+    }
+    if net:
+        _net(entry, chosen, net)
+    return entry
+
+
+def _net(entry: dict[str, Any], chosen: BucketSet, net: Sequence[str]) -> None:
+    """Take credits and unallocated cash off the buckets, oldest first; what is left of them stays apart."""
+    undated = [name for name in chosen.names if name in {"no_due_date", "term_not_started"}]
+    order = [name for name in reversed(chosen.names) if name not in undated] + undated
+    entry["netted"] = ZERO
+    for kind in net:
+        for name in order:
+            part = min(max(entry[kind], ZERO), entry["buckets"][name])
+            entry["buckets"][name] -= part
+            entry[kind] -= part
+            entry["netted"] += part
+            entry["open"] -= part
+            entry["overdue"] -= part if name in chosen.overdue else ZERO
+
+
+def _totals(rows: list[dict[str, Any]], chosen: BucketSet) -> list[dict[str, Any]]:
+    totals: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        total = totals.setdefault(row["currency"], {"currency": row["currency"], "buckets": defaultdict(Decimal)})
+        for name in (*FIGURES, *(["netted"] if "netted" in row else [])):
+            total[name] = total.get(name, ZERO) + row[name]
+        for name, amount in row["buckets"].items():
+            total["buckets"][name] += amount
+    for total in totals.values():
+        total["buckets"] = {name: total["buckets"][name] for name in chosen.names}
+    return [totals[name] for name in sorted(totals)]
+
+
+def company(db: Served, totals: list[dict[str, Any]], names: Sequence[str], day: date) -> dict[str, Any]:
+    """The totals in the company's currency by the rates of `day`; currencies without a rate are named, not guessed."""
+
+    def summed(amounts: dict[str, Decimal]) -> dict[str, Any]:
+        return money.total(db, amounts, day)
+
+    figures = ("open", "overdue", "unallocated", "credits", "provisional")
+    found = {name: summed({row["currency"]: row[name] for row in totals}) for name in figures}
+    return {
+        "currency": db.instance.config.base_currency,
+        "missing_rates": sorted({code for item in found.values() for code in item["missing_rates"]}),
+        **{name: item["amount"] for name, item in found.items()},
+        "buckets": {
+            name: summed({row["currency"]: row["buckets"][name] for row in totals})["amount"] for name in names
+        },
+    }

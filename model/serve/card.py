@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,12 @@ from sqlalchemy import select
 from model.policy import Viewer
 from model.serve import money
 from model.serve.connection import Served
-from ops import clock
+from model.serve.exposure import against
+from ops.store import stamp
 from ops.tables import scores
 
 ZERO = Decimal(0)
+TICKETS, ORDERS = 200, 100
 _PLAIN = (
     "customer_key", "name", "short_name", "english_name", "former_name", "uscc", "tax_number", "kind", "status", "tier",
     "industry", "region", "province", "city", "address", "email", "website", "payment_terms", "is_on_hold",
@@ -50,13 +52,15 @@ def contacts(viewer: Viewer, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
     ]
 
 
-def tickets(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Open tickets by urgency, then closed ones; remaining_minutes is negative once the resolution is late."""
-    now = clock.now()
+def tickets(rows: list[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
+    """Open tickets by urgency, then the newest closed ones, as of the instant `at`; at most 200.
+
+    remaining_minutes is negative once the resolution is late.
+    """
     answer = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: not row["is_open"])[:TICKETS]:
         due = row["resolution_due_at"]
-        left = int((due - now).total_seconds() // 60) if due is not None and row["is_open"] else None
+        left = int((due - at).total_seconds() // 60) if due is not None and row["is_open"] else None
         verdict = row["resolution_sla"] or ("none" if due is None else "active")
         if verdict == "active" and left is not None and left < 0:
             verdict = "missed"
@@ -94,9 +98,9 @@ def _is_open(milestone: dict[str, Any]) -> bool:
     return milestone["done_on"] is None and milestone["status"] not in {"done", "cancelled"}
 
 
-def contracts(db: Served, rows: list[dict[str, Any]], day: date) -> list[dict[str, Any]]:
-    """Contracts, those in force first, each with the newest renewal score (null without one)."""
-    newest = scores_of(db, [row["record_key"] for row in rows])
+def contracts(db: Served, rows: list[dict[str, Any]], day: date, at: datetime) -> list[dict[str, Any]]:
+    """Contracts, those in force first, each with the newest renewal score up to the instant `at` (null without one)."""
+    newest = scores_of(db, [row["record_key"] for row in rows], at)
     answer = [{**row, **_score(newest.get(row["record_key"])), "is_in_force": _in_force(row, day)} for row in rows]
     return sorted(answer, key=lambda row: (not row["is_in_force"], row["end_on"] or date.max))
 
@@ -107,9 +111,13 @@ def _in_force(row: dict[str, Any], day: date) -> bool:
     return (row["start_on"] is None or row["start_on"] <= day) and (row["end_on"] is None or row["end_on"] >= day)
 
 
-def scores_of(db: Served, keys: list[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Contract record key → its newest score; all of them without `keys`."""
+def scores_of(db: Served, keys: list[str] | None = None, until: datetime | None = None) -> dict[str, dict[str, Any]]:
+    """Contract record key → its newest score (of those scored by `until`); all contracts without `keys`."""
+    if keys == []:
+        return {}
     statement = select(scores).where(scores.c.model == "renewal").order_by(scores.c.score_id)
+    if until is not None:
+        statement = statement.where(scores.c.scored_at <= stamp(until))
     if keys is not None:
         statement = statement.where(scores.c.record_key.in_(keys))
     with db.instance.store.read() as connection:
@@ -170,7 +178,7 @@ def kpis(
             "amount": owed["overdue"], "currency": base, "count": len(overdue),
             "disputed": money.total(db, owed["disputed"], day)["amount"],
         },
-        "credit": credit(viewer, db, header, owed, day),
+        "credit": credit(viewer, db, header, day),
         "tickets": {
             "open": len(open_tickets),
             "breached": sum(row["sla"] == "missed" for row in open_tickets),
@@ -185,26 +193,22 @@ def kpis(
     return {"health": health(header, overdue, figures), **figures}
 
 
-def credit(viewer: Viewer, db: Served, header: dict[str, Any], owed: dict[str, Any], day: date) -> dict[str, Any]:
-    """Limit and what is drawn of it (open receivables less unallocated cash), in the limit's currency."""
-    limit, currency = (
-        header["credit_limit_amount"],
-        header["credit_currency"] or db.instance.config.base_currency,
-    )
+def credit(viewer: Viewer, db: Served, header: dict[str, Any], day: date) -> dict[str, Any]:
+    """Limit and exposure by component (model.serve.exposure), in the limit's currency; behind the credit mask."""
+    limit, currency = header["credit_limit_amount"], header["credit_currency"] or db.instance.config.base_currency
     if limit is None:
         return {"limit": None, "exposure": None, "percent": None, "currency": currency}
-    rates = money.rates(db, day)
-    drawn = owed["open"] - owed["unallocated"]
-    exposure = (drawn / rates[currency]).quantize(money.CENT) if currency in rates else None
-    percent = None if exposure is None or not limit else (exposure / limit * 100).quantize(Decimal("0.1"))
+    found = against(db, header["exposure"], limit, currency, day)
     hidden = {
         name: viewer.hide("credit", value)
-        for name, value in (("limit", limit), ("exposure", exposure), ("percent", percent))
+        for name, value in {"limit": limit, **found}.items()
+        if name in {"limit", "exposure", "percent", "components"}
     }
     return {
         **hidden,
         "currency": currency,
-        "is_over": None if "credit" in viewer.masks else percent is not None and percent > 100,
+        "is_over": None if "credit" in viewer.masks else found["is_over"],
+        "missing_rates": found["missing_rates"],
     }
 
 

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import select
 
-from model import search as index
+from model import search_query as index
 from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
 from ops.errors import C360Error
 from ops.store import stamp
 from ops.tables import aliases, audit
 
+_KEY = re.compile(r"C\d{6,}")
+
 
 class NotFound(C360Error):  # noqa: N818 - named after what it says
     """No customer that this viewer may see answers to what was asked."""
+
+
+class Ambiguous(NotFound):
+    """Several customers answer to one code. `candidates`: {customer_key, name, source, code, query}, best first.
+
+    `query` names that customer alone: `source:code` where that is enough, else the customer key.
+    """
+
+    def __init__(self, asked: str, rows: list[dict[str, Any]]) -> None:
+        owners: dict[str, set[str]] = {}
+        for row in rows:
+            owners.setdefault(row["source"], set()).add(row["customer_key"])
+        self.candidates: list[dict[str, Any]] = []
+        for row in rows:
+            if row["customer_key"] not in {item["customer_key"] for item in self.candidates}:
+                alone = len(owners[row["source"]]) == 1
+                query = f"{row['source']}:{row['code']}" if alone else row["customer_key"]
+                kept = {name: row[name] for name in ("customer_key", "name", "source", "code")}
+                self.candidates.append({**kept, "query": query})
+        super().__init__(
+            f"{len(self.candidates)} customers answer to {asked!r}",
+            valid=", ".join(f"{item['query']} ({item['name']})" for item in self.candidates),
+            remedy="ask for one of them by what stands before its name",
+        )
 
 
 def search(viewer: Viewer, db: Served, text: str, limit: int = 10) -> list[dict[str, Any]]:
@@ -42,9 +69,10 @@ def search(viewer: Viewer, db: Served, text: str, limit: int = 10) -> list[dict[
 
 
 def resolve(viewer: Viewer, db: Served, query: str) -> str:
-    """The customer key that `query` names. Raises NotFound with the nearest customers.
+    """The customer key that `query` names: a key (also a former one), `source:code`, a code or id, or a search.
 
-    Cached per version and scope, except where a masked value led to it: every such use is audited.
+    Raises Ambiguous when several customers answer to one code, NotFound with the nearest customers. Cached per version
+    and scope, except where a masked value led to it: every such use is audited.
     """
     asked = ("resolve", viewer.cache_key, query)
     if asked in db.cache:
@@ -57,22 +85,9 @@ def resolve(viewer: Viewer, db: Served, query: str) -> str:
 
 def _resolve(viewer: Viewer, db: Served, text: str) -> tuple[str, bool]:
     """(customer key, whether a value hidden from the viewer named it)."""
-    rule, parameters = viewer.rows("customer")
-    rows = db.rows(
-        f"""select code.customer_key, min(case code.kind when 'customer_key' then 0 when 'id' then 1 else 2 end) as rank
-            from (select customer_key, 'customer_key' as kind from core.dim_customer where customer_key = ?
-                  union all select customer_key, kind from core.dim_customer_code where code = ?) as code
-            join core.dim_customer as customer on customer.customer_key = code.customer_key
-            where {rule} group by code.customer_key order by rank, code.customer_key""",
-        [text, text, *parameters],
-    )
-    if rows:
-        return str(rows[0]["customer_key"]), False
-    with db.instance.store.read() as connection:
-        statement = select(aliases.c.golden_key).where(aliases.c.kind == "customer", aliases.c.alias_key == text)
-        alias = connection.execute(statement).scalar()
-    if alias is not None and alias != text:
-        return _resolve(viewer, db, alias)
+    key = _by_key(viewer, db, text) or _by_code(viewer, db, text)
+    if key is not None:
+        return key, False
     hits = search(viewer, db, text, 5)
     if len(hits) == 1 or (
         hits and hits[0]["score"] >= index.EXACT and (len(hits) < 2 or hits[1]["score"] < index.EXACT)
@@ -83,4 +98,49 @@ def _resolve(viewer: Viewer, db: Served, text: str) -> tuple[str, bool]:
         f"no customer answers to {text!r}",
         valid=near or None,
         remedy="search by name, pinyin, phone, tax number or any system's code",
+    )
+
+
+def _by_key(viewer: Viewer, db: Served, text: str) -> str | None:
+    """`text` as a present customer key, or as a former one."""
+    if not _KEY.fullmatch(text):
+        return None
+    if index.has(viewer, db.published.search_path, text):
+        return text
+    with db.instance.store.read() as connection:
+        statement = select(aliases.c.golden_key).where(aliases.c.kind == "customer", aliases.c.alias_key == text)
+        alias = connection.execute(statement).scalar()
+    return _by_key(viewer, db, alias) if alias is not None and alias != text else None
+
+
+def _by_code(viewer: Viewer, db: Served, text: str) -> str | None:
+    """The one customer with the code or id `text`, of one source where it is written `source:code`.
+
+    A record's own code or id counts before a tax or registration number.
+    """
+    source, _, code = text.rpartition(":")
+    if source and source in {item.name for item in db.instance.config.sources}:
+        rows = [row for row in _coded(viewer, db, code) if row["source"] == source]
+    else:
+        found = index.codes(viewer, db.published.search_path, text)
+        if len(found) == 1:
+            return found[0]
+        rows = _coded(viewer, db, text) if found else []
+    if len(own := [row for row in rows if row["kind"] in {"id", "code"}]) > 0:
+        rows = own
+    keys = list(dict.fromkeys(row["customer_key"] for row in rows))
+    if len(keys) > 1:
+        raise Ambiguous(text, rows)
+    return keys[0] if keys else None
+
+
+def _coded(viewer: Viewer, db: Served, code: str) -> list[dict[str, Any]]:
+    """Records with the code, id or number `code`: customer_key, name, source, kind, code."""
+    rule, parameters = viewer.rows("customer")
+    return db.rows(
+        f"""select distinct code.customer_key, customer.name, code.source, code.kind, code.code
+            from core.dim_customer_code as code
+            join core.dim_customer as customer on customer.customer_key = code.customer_key
+            where code.code = ? and {rule} order by code.source, code.customer_key, code.kind""",
+        [code, *parameters],
     )

@@ -11,6 +11,15 @@ from ops import clock
 from ops.store import unstamp
 from ops.tables import runs
 
+# the newest run of each stream in each state
+_RUNS = select(
+    runs.c.source,
+    runs.c.stream,
+    runs.c.state,
+    func.max(runs.c.started_at).label("started_at"),
+    func.max(runs.c.ended_at).label("ended_at"),
+).group_by(runs.c.source, runs.c.stream, runs.c.state)
+
 
 def freshness(db: Served) -> dict[str, Any]:
     """Role → {source, last_success_at, age_s, state}: the stalest source of each role that is in use."""
@@ -24,18 +33,15 @@ def freshness(db: Served) -> dict[str, Any]:
 
 def source_states(db: Served) -> list[dict[str, Any]]:
     """One row per source that is not off: role, source, last_success_at, age_s, state fresh|stale|failed|never."""
+    latest: dict[str, str] = {}
+    newest: dict[tuple[str, str], tuple[str, str]] = {}
     with db.instance.store.read() as connection:
-        ended_at = select(runs.c.source, func.max(runs.c.ended_at)).where(runs.c.state == "done")
-        latest = {row[0]: row[1] for row in connection.execute(ended_at.group_by(runs.c.source))}
-        failed = {
-            row.source
-            for row in connection.execute(
-                select(runs.c.source, runs.c.stream, func.max(runs.c.started_at), runs.c.state).group_by(
-                    runs.c.source, runs.c.stream
-                )
-            )
-            if row.state == "failed"
-        }
+        for row in connection.execute(_RUNS):
+            if row.state == "done" and row.ended_at is not None:
+                latest[row.source] = max(latest.get(row.source, ""), row.ended_at)
+            stream, run = (row.source, row.stream), (row.started_at, row.state)
+            newest[stream] = max(newest.get(stream, run), run)
+    failed = {source for (source, _), (_, state) in newest.items() if state == "failed"}
     answer = []
     for source in db.instance.config.sources:
         if source.status == "off":

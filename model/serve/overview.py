@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from model.policy import Viewer
-from model.receivables import BUCKETS, bucket_of, open_items_sql
+from model.receivables import BUCKETS, open_items_sql
 from model.serve import money
 from model.serve.aging import aging
 from model.serve.connection import Served
@@ -86,7 +86,7 @@ def _month_ends(starts: list[date], day: date) -> list[date]:
 def _aging_of(viewer: Viewer, db: Served, end: date) -> dict[str, Any]:
     rule, parameters = viewer.named_rows()
     rows = db.rows(
-        f"""select item.currency, item.days_past_due as days, item.is_term_open, sum(item.open_amount) as amount
+        f"""select item.currency, item.bucket, sum(item.open_amount) as amount
             from ({open_items_sql()}) as item
             join core.dim_customer as customer on customer.customer_key = item.customer_key
             where item.open_amount > 0 and item.kind <> 'provisional' and {rule} group by all""",
@@ -94,7 +94,7 @@ def _aging_of(viewer: Viewer, db: Served, end: date) -> dict[str, Any]:
     )
     amounts: dict[str, dict[str, Decimal]] = {name: {} for name in BUCKETS}
     for row in rows:
-        money.add(amounts[bucket_of(row["days"], is_term_open=row["is_term_open"])], row["currency"], row["amount"])
+        money.add(amounts[row["bucket"]], row["currency"], row["amount"])
     buckets = {name: money.total(db, found, end)["amount"] for name, found in amounts.items()}
     return {"month": end.replace(day=1), "as_of": end, "currency": db.instance.config.base_currency, "buckets": buckets}
 

@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from model.policy import Viewer
-from model.receivables import BUCKETS, bucket_of, open_items_sql
-from model.receivables.items import OVERDUE, allocations_sql, known_instant, versions
-from model.serve import money
+from model.receivables import BUCKETS, open_items_sql
+from model.receivables.items import OVERDUE, open_credits_sql, received_parameters
+from model.receivables.ledger import known_instant
+from model.serve import money, work
 from model.serve.connection import Served
 
 ZERO = Decimal(0)
-_ELSEWHERE = """a.customer_key <> $key
-    and coalesce(a.receipt_key, a.credit_key) in (select record_key from kept)"""
 
 
 def receivables(viewer: Viewer, db: Served, key: str, day: date, known_at: date | datetime | None) -> dict[str, Any]:
@@ -43,9 +42,10 @@ def receivables(viewer: Viewer, db: Served, key: str, day: date, known_at: date 
 
 
 def _items(db: Served, key: str, day: date, known: datetime | None) -> list[dict[str, Any]]:
+    received = work.recorded_receipts(db)
     parameters = {"as_of": day, "customer_key": key} | ({} if known is None else {"known": known})
-    sql = open_items_sql(known=known is not None, where="p.customer_key = $customer_key")
-    return db.rows(f"select * from ({sql}) where open_amount <> 0", parameters)
+    sql = open_items_sql(known=known is not None, customer=True, received=bool(received))
+    return db.rows(f"select * from ({sql}) where open_amount <> 0", parameters | received_parameters(received))
 
 
 def _item(row: dict[str, Any]) -> dict[str, Any]:
@@ -58,12 +58,18 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
         "invoice_on": row["invoice_on"],
         "due_on": row["due_on"],
         "days_past_due": days if days is None or days > 0 else None,
-        "bucket": bucket_of(days, is_term_open=row["is_term_open"]),
+        "bucket": row["bucket"],
         "currency": row["currency"],
         "amount": row["amount"],
         "open_amount": row["open_amount"],
         "is_retention": bool(row["is_retention"]),
         "is_header_filled": row["is_header_filled"],
+        "is_due_derived": row["is_due_derived"],
+        "is_estimated": row["is_estimated"],
+        "is_awaiting_release": row["is_awaiting_release"],
+        "original_due_on": row["original_due_on"],
+        "recognised_on": row["recognised_on"],
+        "payment_terms": row["payment_terms"],
         "contract_number": row["contract_number"],
         "source": row["source"],
         "source_id": row["source_id"],
@@ -107,37 +113,10 @@ def _order(item: dict[str, Any]) -> tuple[bool, date, str]:
 
 
 def _cash(db: Served, key: str, day: date, known: datetime | None) -> list[dict[str, Any]]:
-    """Receipts and credit notes of the customer less what is allocated of them, also to other customers' invoices.
-
-    Allocations stand under the invoice's customer, so only documents with something left look through the others.
-    """
-    has = known is not None
-    parameters = {"as_of": day, "key": key} | ({} if known is None else {"known": known})
+    """What is left of the customer's receipts and credit notes; grain: currency × what."""
+    parameters = {"as_of": day, "customer_key": key} | ({} if known is None else {"known": known})
     return db.rows(
-        f"""with document as (
-                select record_key, currency, amount, 'unallocated' as what from core.fct_receipt as r
-                where r.customer_key = $key and {versions("r", known=has)} and excluded_reason is null
-                  and posted_on <= $as_of
-                union all
-                select record_key, currency, gross_amount, 'credits' from core.fct_credit_note as c
-                where c.customer_key = $key and {versions("c", known=has)} and excluded_reason is null
-                  and posted_on <= $as_of
-            ),
-            used as (
-                select coalesce(receipt_key, credit_key) as document_key, sum(amount) as amount
-                from ({allocations_sql(known=has, where="a.customer_key = $key")}) group by all
-            ),
-            kept as materialized (
-                select document.*, document.amount - coalesce(used.amount, 0) as left_amount
-                from document left join used on used.document_key = document.record_key
-                where document.amount <> coalesce(used.amount, 0)
-            ),
-            elsewhere as (
-                select coalesce(receipt_key, credit_key) as document_key, sum(amount) as amount
-                from ({allocations_sql(known=has, where=_ELSEWHERE)}) group by all
-            )
-            select kept.currency, kept.what, sum(kept.left_amount - coalesce(elsewhere.amount, 0)) as amount
-            from kept left join elsewhere on elsewhere.document_key = kept.record_key
-            group by all""",
+        f"""select currency, class as what, sum(left_amount) as amount
+            from ({open_credits_sql(known=known is not None, customer=True)}) group by all""",
         parameters,
     )

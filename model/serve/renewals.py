@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import select
 
 from model.policy import Viewer
+from model.renewal.cards import score_history
 from model.serve.card import scores_of
 from model.serve.connection import Served
 from ops.tables import model_versions
 
 HORIZON_DAYS = 180
+APART_POINTS = 25
 
 
 def renewals(viewer: Viewer, db: Served, days: int = HORIZON_DAYS) -> list[dict[str, Any]]:
@@ -47,12 +49,36 @@ def _with_score(row: dict[str, Any], score: dict[str, Any] | None, grade: str | 
     return {
         **row,
         "likelihood": score.get("likelihood"),
+        "disagreement": _disagreement(score.get("likelihood"), row.get("owner_forecast")),
         "interval": None if low is None else [low, high],
         "base_rate": score.get("base_rate"),
         "drivers_up": json.loads(score.get("drivers_up") or "[]"),
         "drivers_down": json.loads(score.get("drivers_down") or "[]"),
         "grade": grade,
     }
+
+
+def _disagreement(likelihood: float | None, owner_forecast: Any) -> int | None:
+    """Percent points by which the owner is above (+) or below (−) the model; None within 25 or when one is absent."""
+    if likelihood is None or owner_forecast is None:
+        return None
+    apart = round(float(owner_forecast) - 100 * likelihood)
+    return apart if abs(apart) > APART_POINTS else None
+
+
+def renewal_history(viewer: Viewer, db: Served, record_key: str) -> list[dict[str, Any]]:
+    """Scores of one contract of a visible customer, oldest first, one row per change of likelihood or version.
+
+    `{as_of, likelihood, low, high, base_rate, model_version}`; empty for a contract that this viewer may not see.
+    """
+    rule, named = viewer.named_rows()
+    seen = db.rows(
+        f"""select 1 as found from core.fct_contract as contract
+            join core.dim_customer as customer on customer.customer_key = contract.customer_key
+            where contract.record_key = $record_key and {rule}""",
+        {"record_key": record_key, **named},
+    )
+    return score_history(db.instance.store, record_key) if seen else []
 
 
 def renewal_card(_viewer: Viewer, db: Served) -> dict[str, Any]:

@@ -1,42 +1,78 @@
-"""Work state joined to what the build says: promises, disputes, snoozes and notes, read fresh at every question."""
+"""Work state joined to what the build says: promises, disputes, stages, calls, notes; read fresh at each question."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from model.serve import promising, work_rows
 from model.serve.connection import Served
-from ops.tables import disputes, notes, promises
+from model.serve.work_rows import Written
+from ops.tables import notes
 
 ZERO = Decimal(0)
 
 
-def state_of(db: Served, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Item key → {promise, dispute, snoozed_until, acknowledged, escalated, note}, only items that have any."""
-    wanted = set(keys)
-    found: dict[str, dict[str, Any]] = defaultdict(dict)
+def state_of(db: Served, keys: Iterable[str], day: date | None = None) -> dict[str, dict[str, Any]]:
+    """Item key → its state at the end of `day` (default: now); only items that have any.
+
+    promise (the latest that stands, judged: promising.shown), promises (all that stand), dispute (amount, reason,
+    owner_key, opened_on, days, count), disputes, snoozed_until, acknowledge, escalate, note, assigned, call, stage
+    (stage, on), stages (all).
+    """
+    wanted = sorted(set(keys))
+    written = work_rows.read(db, wanted, day)
+    as_of = day or db.today()
+    standing = [row for rows in written.promises.values() for row in rows if written.stands(row.withdrawn_at)]
+    verdicts = promising.judged(db, standing, as_of)
+    zone = ZoneInfo(db.instance.config.zone)
+    found: dict[str, dict[str, Any]] = {}
+    for key in wanted:
+        entry: dict[str, Any] = {}
+        if key in verdicts:
+            entry["promises"] = [promising.shown(item) for item in verdicts[key]]
+            entry["promise"] = max(entry["promises"], key=lambda item: item["promise_id"])
+        _disputes(entry, written.disputes.get(key, []), written, zone, as_of)
+        for row in written.notes.get(key, ()):
+            _note(entry, row)
+        for row in written.events.get(key, ()):
+            _event(entry, row)
+        if entry:
+            found[key] = entry
+    return found
+
+
+def recorded_receipts(db: Served) -> dict[str, date]:
+    """Invoice key → the day the customer received the invoice, as recorded here: terms from receipt start there."""
     with db.instance.store.read() as connection:
-        for row in connection.execute(
-            select(promises).where(promises.c.withdrawn_at.is_(None)).order_by(promises.c.promise_id)
-        ):
-            if row.item_key in wanted:
-                found[row.item_key]["promise"] = {
-                    "on": date.fromisoformat(row.promised_on),
-                    "amount": Decimal(row.amount),
-                }
-        for row in connection.execute(select(disputes).where(disputes.c.closed_at.is_(None))):
-            if row.item_key in wanted:
-                entry = found[row.item_key].setdefault("dispute", {"amount": ZERO, "reason": row.reason})
-                entry["amount"] += Decimal(row.amount)
-        for row in connection.execute(select(notes).order_by(notes.c.note_id)):
-            if row.anchor in wanted:
-                _note(found[row.anchor], row)
-    return dict(found)
+        rows = connection.execute(
+            select(notes.c.anchor, notes.c.until).where(notes.c.kind == "invoice_received").order_by(notes.c.note_id)
+        )
+        return {row.anchor: date.fromisoformat(row.until) for row in rows if row.until}
+
+
+def _disputes(entry: dict[str, Any], rows: list[Any], written: Written, zone: ZoneInfo, day: date) -> None:
+    standing = [
+        {"dispute_id": row.dispute_id, "amount": Decimal(row.amount), "reason": row.reason, "owner_key": row.owner_key,
+         "opened_on": (opened := work_rows.local_day(row.opened_at, zone)), "days": (day - opened).days,
+         "note": row.note}
+        for row in rows
+        if written.stands(row.closed_at)
+    ]  # fmt: skip
+    if standing:
+        oldest = max(standing, key=lambda item: item["days"])
+        entry["disputes"] = standing
+        entry["dispute"] = {
+            **{name: oldest[name] for name in ("reason", "owner_key", "opened_on", "days")},
+            "amount": sum((item["amount"] for item in standing), ZERO),
+            "count": len(standing),
+        }
 
 
 def _note(entry: dict[str, Any], row: Any) -> None:
@@ -48,13 +84,64 @@ def _note(entry: dict[str, Any], row: Any) -> None:
         entry["note"] = row.body
 
 
-def status_of(item: dict[str, Any], state: dict[str, Any], day: date) -> str:
-    """One word for an open item: what people see beside the amount."""
-    promise, dispute = state.get("promise"), state.get("dispute")
-    if dispute is not None:
+def _event(entry: dict[str, Any], row: Any) -> None:
+    if row.action == "assign":
+        who = {"employee_key": row.person, "until": _date(row.until_on), "by": row.actor, "note": row.body}
+        entry["deputy" if row.code == "deputy" else "assigned"] = who if row.person else None
+    elif row.action == "call":
+        entry["call"] = {"on": _date(row.happened_on), "contact": row.person, "result": row.code, "by": row.actor,
+                         "next_on": _date(row.until_on), "note": row.body}  # fmt: skip
+    elif row.action == "stage":
+        stage = {"stage": row.code, "on": _date(row.happened_on), "by": row.actor}
+        entry.setdefault("stages", []).append(stage)
+        entry["stage"] = max(entry["stages"], key=lambda item: item["on"])
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def held(item: Mapping[str, Any], state: Mapping[str, Any], day: date) -> tuple[Decimal, Decimal]:
+    """(disputed, promised for a day not passed) of what the item owes; together never more than its open amount."""
+    owed: Decimal = item["open_amount"]
+    disputed = min(state["dispute"]["amount"], owed) if "dispute" in state else ZERO
+    promise = state.get("promise")
+    if promise is None or promise["on"] < day:
+        return disputed, ZERO
+    return disputed, min(promise["amount"] - promise["kept_amount"], owed - disputed)
+
+
+def is_paid_check(item: Mapping[str, Any], state: Mapping[str, Any], day: date, cash: Decimal) -> bool:
+    """Whether money that waits to be allocated covers what could be asked of an overdue item: nobody is chased.
+
+    What is disputed, or promised for a day that has not passed, is not asked for; where nothing else is left, the
+    money is held against the promise.
+    """
+    disputed, promised = held(item, state, day)
+    asked = item["open_amount"] - disputed - promised or promised
+    promise = state.get("promise")
+    return bool(cash >= asked > 0 or (promise is not None and promise["state"] == "paid_check"))
+
+
+def status_of(item: Mapping[str, Any], state: Mapping[str, Any], day: date, cash: Decimal = ZERO) -> str:
+    """One word for an open item: what people see beside the amount. `cash`: its customer's unallocated money."""
+    promise = state.get("promise")
+    is_late = (item.get("days_past_due") or 0) > 0
+    if state.get("dispute") is not None and state["dispute"]["amount"] >= item["open_amount"]:
+        return "dispute"
+    if is_late and is_paid_check(item, state, day, cash):
+        return "paid_check"
+    if state.get("dispute") is not None:
         return "dispute"
     if promise is not None:
-        return "promise" if promise["on"] >= day else "promise_broken"
+        return {"kept": "promise_kept", "broken": "promise_broken", "paid_check": "paid_check"}.get(
+            promise["state"], "promise"
+        )
+    return _untouched(item, state, day)
+
+
+def _untouched(item: Mapping[str, Any], state: Mapping[str, Any], day: date) -> str:
+    """The word for an item without promise and dispute."""
     if item["bucket"] in {"no_due_date", "term_not_started"}:
         return str(item["bucket"])
     if item["bucket"] == "not_due":
@@ -66,22 +153,19 @@ def status_of(item: dict[str, Any], state: dict[str, Any], day: date) -> str:
     return "acknowledged" if state.get("acknowledge") else "not_contacted"
 
 
+_SHOWN = ("promise", "promises", "dispute", "disputes", "note", "assigned", "deputy", "call", "stage", "snoozed_until")
+
+
 def with_state(db: Served, owed: dict[str, Any], day: date) -> dict[str, Any]:
-    """The receivables of a card with each item's status, and the disputed amount."""
-    states = state_of(db, (item["record_key"] for item in owed["items"]))
+    """The receivables of a card with each item's status and work state, and the disputed amount per currency."""
+    states = state_of(db, (item["record_key"] for item in owed["items"]), day)
+    cash = {row["currency"]: row["unallocated"] for row in owed["by_currency"]}
     items = []
     disputed: dict[str, Decimal] = defaultdict(Decimal)
     for item in owed["items"]:
         state = states.get(item["record_key"], {})
         if "dispute" in state:
             disputed[item["currency"]] += min(state["dispute"]["amount"], item["open_amount"])
-        items.append(
-            {
-                **item,
-                "status": status_of(item, state, day),
-                "promise": state.get("promise"),
-                "dispute": state.get("dispute"),
-                "note": state.get("note"),
-            }
-        )
+        status = status_of(item, state, day, cash.get(item["currency"], ZERO))
+        items.append({**item, "status": status, **{name: state.get(name) for name in _SHOWN}})
     return {**owed, "items": items, "disputed": dict(disputed)}

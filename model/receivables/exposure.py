@@ -1,0 +1,117 @@
+"""Credit exposure by its five components, as SQL: each part of an order counts once.
+
+Of an order the invoiced part stands in the ledger; what was delivered beyond it is delivered and not invoiced; the
+rest of an approved, unclosed order is undelivered. Documents without an order offset each other in one pool.
+"""
+
+from __future__ import annotations
+
+from model.receivables.figures import bills_sql
+from model.receivables.items import open_credits_sql, open_items_sql
+
+COMPONENTS = ("invoiced_open", "delivered_not_invoiced", "undelivered_orders", "unmatured_bills", "advances")
+
+
+def orders_sql(*, customer: bool = False, lines: bool = False, received: bool = False) -> str:
+    """Orders with what is delivered and not invoiced, or ordered and not delivered, as of `$as_of`.
+
+    Grain: customer × order (order_key empty: the pool of documents without one) × currency. With `lines` an order
+    without delivery documents takes the quantities on its own lines, which are as of now; so does one without invoices
+    where no invoice of the customer names its order. Provisional receivables (open ones) stand for deliveries that no
+    shipment shows.
+    """
+    only = "where customer_key = $customer_key" if customer else ""
+    fallback = "{0}" if lines else "null"
+    items = open_items_sql(customer=customer, received=received)
+    return f"""
+    with movement as (
+        select * from marts.mart_order_movement {only or "where true"} and moved_on <= $as_of
+    ),
+    link as (
+        select customer_key, currency from movement where kind = 'invoiced'
+        group by customer_key, currency having count(order_key) = 0
+    ),
+    accrued as (
+        select m.customer_key, m.order_key, m.currency, sum(i.open_amount) as amount
+        from ({items}) as i
+        join movement as m on m.document_key = i.invoice_key and m.kind = 'provisional'
+        where i.kind = 'provisional' and i.open_amount > 0
+        group by all
+    ),
+    summed as (
+        select customer_key, order_key, currency, max(order_number) as order_number,
+               max(contract_number) as contract_number, max(case when kind = 'ordered' then source end) as source,
+               coalesce(bool_or(is_closed), true) as is_closed,
+               sum(case when kind = 'ordered' then amount else 0 end) as ordered,
+               coalesce(sum(case when kind = 'shipped' then amount end),
+                        {fallback.format("max(line_delivered_amount)")}, 0) as delivered,
+               greatest(coalesce(
+                   sum(case when kind in ('invoiced', 'credited') then amount end),
+                   max(case when link.customer_key is not null then {fallback.format("line_invoiced_amount")} end), 0
+               ), 0) as invoiced
+        from movement
+        left join link using (customer_key, currency)
+        where not (order_key is null and kind = 'invoiced' and contract_number is not null)
+        group by customer_key, order_key, currency
+    )
+    select s.customer_key, s.order_key, s.order_number, s.contract_number, s.source, s.currency, s.is_closed,
+           cast(s.ordered as decimal(18, 2)) as ordered_amount,
+           cast(s.delivered as decimal(18, 2)) as delivered_amount,
+           cast(s.invoiced as decimal(18, 2)) as invoiced_amount,
+           cast(greatest(s.delivered - s.invoiced, coalesce(accrued.amount, 0), 0) as decimal(18, 2))
+               as delivered_not_invoiced,
+           cast(case when s.is_closed then 0
+                     else greatest(s.ordered - greatest(s.delivered, s.invoiced + coalesce(accrued.amount, 0)), 0) end
+                as decimal(18, 2)) as undelivered_orders
+    from summed as s
+    left join accrued on accrued.customer_key = s.customer_key and accrued.currency = s.currency
+        and accrued.order_key is not distinct from s.order_key"""
+
+
+def components_sql(*, customer: bool = False, lines: bool = False, received: bool = False) -> str:
+    """The five components per customer and currency as of `$as_of`, all at least 0; advances are taken off.
+
+    advances: prepayments and deposits not allocated (bills only once mature), up to what is delivered and not invoiced
+    or undelivered: against invoices a prepayment counts only when it is allocated. Beside them, in no sum:
+    contingent_bills (of the unmatured ones), untied_advances, unallocated.
+    """
+    items = open_items_sql(customer=customer, received=received)
+    return f"""
+    with part as (
+        select customer_key, currency, open_amount as invoiced_open, 0 as delivered_not_invoiced,
+               0 as undelivered_orders, 0 as unmatured_bills, 0 as contingent_bills, 0 as prepaid, 0 as unallocated
+        from ({items}) where kind <> 'provisional' and open_amount > 0
+        union all
+        select customer_key, currency, 0, delivered_not_invoiced, undelivered_orders, 0, 0, 0, 0
+        from ({orders_sql(customer=customer, lines=lines, received=received)})
+        where delivered_not_invoiced > 0 or undelivered_orders > 0
+        union all
+        select customer_key, currency, 0, 0, 0, amount, case when is_contingent then amount else 0 end, 0, 0
+        from ({bills_sql(customer=customer)})
+        union all
+        select customer_key, currency, 0, 0, 0, 0, 0,
+               case when purpose in ('prepayment', 'deposit')
+                         and not (coalesce(method, '') in ('bank_bill', 'commercial_bill')
+                                  and coalesce(bill_matures_on > $as_of, false)) then left_amount else 0 end,
+               left_amount
+        from ({open_credits_sql(customer=customer)}) where class = 'unallocated'
+    ),
+    summed as (
+        select customer_key, currency, sum(invoiced_open) as invoiced_open,
+               sum(delivered_not_invoiced) as delivered_not_invoiced, sum(undelivered_orders) as undelivered_orders,
+               sum(unmatured_bills) as unmatured_bills, sum(contingent_bills) as contingent_bills,
+               greatest(least(sum(prepaid), sum(unallocated)), 0) as prepaid, sum(unallocated) as unallocated
+        from part group by customer_key, currency
+    )
+    select customer_key, currency, cast(invoiced_open as decimal(18, 2)) as invoiced_open,
+           cast(delivered_not_invoiced as decimal(18, 2)) as delivered_not_invoiced,
+           cast(undelivered_orders as decimal(18, 2)) as undelivered_orders,
+           cast(unmatured_bills as decimal(18, 2)) as unmatured_bills,
+           cast(contingent_bills as decimal(18, 2)) as contingent_bills,
+           cast(least(prepaid, delivered_not_invoiced + undelivered_orders) as decimal(18, 2)) as advances,
+           cast(prepaid - least(prepaid, delivered_not_invoiced + undelivered_orders) as decimal(18, 2))
+               as untied_advances,
+           cast(unallocated as decimal(18, 2)) as unallocated
+    from summed
+    where invoiced_open <> 0 or delivered_not_invoiced <> 0 or undelivered_orders <> 0 or unmatured_bills <> 0
+       or prepaid <> 0"""
