@@ -11,21 +11,23 @@ from __future__ import annotations
 import os
 import tempfile
 import tomllib
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ops.errors import FatalError, unknown_keys
+from ops.secrets import is_ref, resolve
 from ops.store import Store
 
 Role = Literal["crm", "erp", "tickets", "projects", "files"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class SourceConfig(_Strict):
@@ -38,6 +40,7 @@ class SourceConfig(_Strict):
     schedule: str | None = "every 15m"
     status: Literal["active", "shadow", "off"] = "active"
     max_age_minutes: int = 60
+    links: dict[str, str] = Field(default={}, description="entity → address template, over those of the connector")
 
 
 class MailConfig(_Strict):
@@ -59,6 +62,56 @@ class WebConfig(_Strict):
     public_url: str | None = None
 
 
+class ChannelConfig(_Strict):
+    """A robot or webhook that carries alerts to one person (instead of mail) or to a group.
+
+    `who`: one person (employee key, mail or staff number), or any of "team:NAME", "all", "unowned", "integration"
+    and several persons. A group sees what `role` may see; the default sees no masked value.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")
+    type: Literal["wecom", "dingtalk", "feishu", "slack", "teams", "webhook"]
+    address: str = Field(description="a secret reference to the whole URL, env:NAME or file:NAME")
+    secret: str | None = Field(default=None, description="a secret reference to the signing key")
+    keyword: str | None = Field(default=None, description="the word the robot insists on, put before every message")
+    language: Literal["zh", "en"] | None = None
+    who: list[str] = Field(min_length=1)
+    role: str = "operator"
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value == "mail":
+            raise ValueError("mail is configured by [mail]; give the channel another name")
+        return value
+
+    @field_validator("address", "secret")
+    @classmethod
+    def _is_reference(cls, value: str | None) -> str | None:
+        if value is not None and not is_ref(value):
+            raise ValueError("an address is a secret: write env:NAME or file:NAME, never the value")
+        return value
+
+
+class PersonConfig(_Strict):
+    """What differs for one person: language, role, and who stands in (always when escalated, wholly while away)."""
+
+    who: str = Field(description="employee key, mail or staff number")
+    language: Literal["zh", "en"] | None = None
+    role: str | None = None
+    deputy: str | None = None
+    away_from: date | None = None
+    away_until: date | None = Field(default=None, description="the last day away")
+
+
+class AlertsConfig(_Strict):
+    """Who looks after alerts that nobody owns, and how long a digest may be."""
+
+    unowned: str | None = Field(default=None, description="who receives alerts of customers without a reachable owner")
+    integration: str | None = Field(default=None, description="who receives alerts about sources")
+    lines: int = Field(default=12, ge=1, description="lines per rule in a digest; the rest is counted")
+
+
 class InstanceConfig(_Strict):
     """c360.toml."""
 
@@ -72,6 +125,9 @@ class InstanceConfig(_Strict):
     store_url: str | None = None
     mail: MailConfig | None = None
     web: WebConfig = WebConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    channels: list[ChannelConfig] = Field(default=[], alias="channel")
+    people: list[PersonConfig] = Field(default=[], alias="person")
     sources: list[SourceConfig] = Field(default=[], alias="source")
 
     def source(self, name: str) -> SourceConfig:
@@ -98,7 +154,10 @@ class Instance:
     @cached_property
     def store(self) -> Store:
         """The operational store, opened and migrated on first use."""
-        return Store(self.config.store_url or f"sqlite:///{self.home / 'ops.db'}")
+        url = self.config.store_url
+        if url is not None and is_ref(url):
+            url = resolve(url, self.secrets)
+        return Store(url or f"sqlite:///{self.home / 'ops.db'}")
 
     @classmethod
     def load(cls, home: Path) -> Instance:
@@ -151,7 +210,14 @@ def _problem(item: Any, raw: dict[str, Any]) -> str:
     path = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
         return f"{path}: {item['msg']}"
-    models: dict[str, type[BaseModel]] = {"source": SourceConfig, "mail": MailConfig, "web": WebConfig}
+    models: dict[str, type[BaseModel]] = {
+        "source": SourceConfig,
+        "mail": MailConfig,
+        "web": WebConfig,
+        "alerts": AlertsConfig,
+        "channel": ChannelConfig,
+        "person": PersonConfig,
+    }
     model = models.get(str(item["loc"][0]), InstanceConfig) if len(item["loc"]) > 1 else InstanceConfig
     valid = [field.alias or name for name, field in model.model_fields.items()]
     unknown = unknown_keys([str(item["loc"][-1])], valid, path)

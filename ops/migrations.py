@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from ops.tables import metadata
 
@@ -13,7 +13,33 @@ def _create_all(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_all]
+def _visits_with_marks(connection: Connection) -> None:
+    known = {column["name"] for column in inspect(connection).get_columns("visits")}
+    for name in ("last_data", "mark_at", "mark_data"):
+        if name not in known:
+            connection.execute(text(f"ALTER TABLE visits ADD COLUMN {name} VARCHAR(40)"))
+    metadata.create_all(connection)
+
+
+def _collection_work(connection: Connection) -> None:
+    """Owners and outcomes of disputes, and the history of what was done on open items, with what was done so far."""
+    added = {"promises": ("withdrawn_by",), "disputes": ("owner_key", "closed_by", "outcome")}
+    for table, names in added.items():
+        known = {column["name"] for column in inspect(connection).get_columns(table)}
+        for name in names:
+            if name not in known:
+                connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} VARCHAR(100)"))
+    metadata.create_all(connection)
+    connection.execute(
+        text(
+            "INSERT INTO work_events (at, actor, action, item_key, happened_on, body)"
+            " SELECT at, actor, substr(action, 12), subject, substr(at, 1, 10), details FROM audit"
+            " WHERE action LIKE 'receivable.%' ORDER BY audit_id"
+        )
+    )
+
+
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_all, _visits_with_marks, _collection_work]
 
 
 def migrate(connection: Connection) -> int:

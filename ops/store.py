@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.schema import Table
 
 from ops import clock
 from ops.migrations import migrate
+
+_ONE_WRITER = text("SELECT pg_advisory_xact_lock(360360)")
 
 
 def stamp(instant: datetime | None = None) -> str:
@@ -52,13 +54,19 @@ class Store:
         self._owner = os.getpid()
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
-        with self.engine.begin() as connection:
+        with self.begin() as connection:
             migrate(connection)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A write transaction (SQLite: BEGIN IMMEDIATE); commits at the end, rolls back on an error."""
+        """A write transaction; commits at the end, rolls back on an error. One writer at a time, on both databases:
+
+        SQLite by BEGIN IMMEDIATE, PostgreSQL by a lock of the transaction. Code that reads before it writes (leases,
+        the registry, migrations) relies on it.
+        """
         with self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(_ONE_WRITER)
             yield connection
 
     @contextmanager

@@ -210,6 +210,7 @@ promises = Table(
     Column("made_at", String(40), nullable=False),
     Column("withdrawn_at", String(40)),
     Column("note", Text),
+    Column("withdrawn_by", String(100)),
 )
 
 disputes = Table(
@@ -224,6 +225,9 @@ disputes = Table(
     Column("opened_at", String(40), nullable=False),
     Column("closed_at", String(40)),
     Column("note", Text),
+    Column("owner_key", String(100), comment="employee who must resolve it"),
+    Column("closed_by", String(100)),
+    Column("outcome", String(40)),
 )
 
 notes = Table(
@@ -236,6 +240,72 @@ notes = Table(
     Column("until", String(40)),
     Column("made_by", String(100), nullable=False),
     Column("made_at", String(40), nullable=False),
+)
+
+work_events = Table(
+    "work_events",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", String(40), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("item_key", String(300), index=True, comment="the open item it is about; empty: the customer as a whole"),
+    Column("anchor", String(300), index=True, comment="source record that resolves to the customer when read"),
+    Column("happened_on", String(10), nullable=False, comment="business date of what happened"),
+    Column("until_on", String(10), comment="promised, snoozed or next step on"),
+    Column("amount", String(30)),
+    Column("currency", String(3)),
+    Column("person", String(300), comment="who it is for, or who was spoken to"),
+    Column("code", String(60), comment="stage, reason, result or outcome"),
+    Column("body", Text),
+    Column("batch_id", String(40), comment="actions taken together"),
+)
+
+statements = Table(
+    "statements",
+    metadata,
+    Column("statement_id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(20), nullable=False, comment="statement (of account), confirmation (asked by auditors)"),
+    Column("anchor", String(300), nullable=False, index=True, comment="source record that resolves to the customer"),
+    Column("currency", String(3), nullable=False),
+    Column("from_on", String(10), nullable=False),
+    Column("to_on", String(10), nullable=False),
+    Column("opening_amount", String(30), nullable=False),
+    Column("closing_amount", String(30), nullable=False),
+    Column("state", String(20), nullable=False, comment="sent, confirmed, difference, resolved, cancelled"),
+    Column("version", String(60), nullable=False, comment="published build it was made from"),
+    Column("items", Text, nullable=False, comment="JSON: open items it names, key to amount"),
+    Column("file", Text, nullable=False, comment="the document as sent, inside the instance folder"),
+    Column("file_hash", String(64), nullable=False),
+    Column("sent_by", String(100), nullable=False),
+    Column("sent_at", String(40), nullable=False),
+    Column("sent_to", Text),
+    Column("confirmed_on", String(10)),
+    Column("confirmed_amount", String(30)),
+    Column("copy_file", Text, comment="the sealed copy that came back, inside the instance folder"),
+    Column("copy_hash", String(64)),
+    Column("reason", String(60)),
+    Column("owner_key", String(100), comment="employee who must resolve the difference"),
+    Column("outcome", String(60)),
+    Column("note", Text),
+    Column("updated_at", String(40), nullable=False),
+)
+
+suggestions = Table(
+    "suggestions",
+    metadata,
+    Column("suggestion_id", Integer, primary_key=True, autoincrement=True),
+    Column("receipt_key", String(300), nullable=False, index=True),
+    Column("anchor", String(300), nullable=False, comment="source record of the customer whose items they are"),
+    Column("currency", String(3), nullable=False),
+    Column("left_amount", String(30), nullable=False, comment="unallocated when finance was told"),
+    Column("items", Text, nullable=False, comment="JSON: item key to amount"),
+    Column("reason", String(40), nullable=False),
+    Column("told_by", String(100), nullable=False),
+    Column("told_at", String(40), nullable=False),
+    Column("withdrawn_at", String(40)),
+    Column("withdrawn_by", String(100)),
+    Column("note", Text),
 )
 
 audit = Table(
@@ -283,6 +353,17 @@ visits = Table(
     Column("user", String(100), primary_key=True),
     Column("anchor", String(300), primary_key=True),
     Column("last_at", String(40), nullable=False),
+    Column("last_data", String(40), comment="until when the data went that were looked at"),
+    Column("mark_at", String(40), comment="the visit before the present one: what came later has changed since"),
+    Column("mark_data", String(40)),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("user", String(100), primary_key=True),
+    Column("anchor", String(300), primary_key=True, comment="source record that resolves to the customer when read"),
+    Column("pinned_at", String(40), nullable=False),
 )
 
 kv = Table(

@@ -49,14 +49,19 @@ def refresh(
 def gather(
     instance: Instance, sources: list[str] | None, *, full: bool = False, progress: Progress = quiet
 ) -> list[RunResult]:
-    """Collect all active sources, or those named, side by side with one line of progress a stream."""
+    """Collect all active sources side by side, or those named (`source` or `source/stream`); a line per stream."""
 
     def tell(run: RunResult) -> None:
         progress(f"{run.source:9} {run.stream:20} {run.rows_landed:>9,} rows landed" + (" FAILED" if run.error else ""))
 
     if sources is None:
         return collect.sync_all(instance, full=full, progress=tell)
-    return [run for name in sources for run in collect.sync(instance, name, full=full, progress=tell)]
+    parts = [name.partition("/") for name in sources]
+    return [
+        run
+        for source, _, stream in parts
+        for run in collect.sync(instance, source, stream or None, full=full, progress=tell)
+    ]
 
 
 def problems(runs: list[RunResult]) -> list[str]:
@@ -86,7 +91,7 @@ def judge(instance: Instance, found: list[str]) -> None:
         found.append(str(error))
     try:
         alerts.evaluate(instance)
-        if instance.config.mail is not None and instance.config.mode == "live":
+        if delivery.is_configured(instance) and instance.config.mode == "live":
             delivery.deliver(instance)
     except C360Error as error:
         found.append(str(error))

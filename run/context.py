@@ -65,19 +65,24 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2, default=str))
 
 
-def table(rows: list[dict[str, Any]], columns: list[str], *, right: frozenset[str] = frozenset()) -> None:
-    """Print rows as an aligned table; a Han character counts as two columns wide."""
+def table(
+    rows: list[dict[str, Any]],
+    columns: list[str],
+    *,
+    right: frozenset[str] = frozenset(),
+    titles: dict[str, str] | None = None,
+) -> None:
+    """Print rows as an aligned table, `titles` (default: the columns) above; a Han character is two columns wide."""
     if not rows:
         typer.echo("(nothing)")
         return
     cells = [
         [str(plain(row.get(column)) if row.get(column) is not None else "—") for column in columns] for row in rows
     ]
-    widths = [max(_width(column), *(_width(line[i]) for line in cells)) for i, column in enumerate(columns)]
-    for line in [columns, *cells]:
-        parts = [
-            _pad(text, widths[i], right=columns[i] in right and line is not columns) for i, text in enumerate(line)
-        ]
+    heads = [(titles or {}).get(column, column) for column in columns]
+    widths = [max(_width(head), *(_width(line[i]) for line in cells)) for i, head in enumerate(heads)]
+    for line in [heads, *cells]:
+        parts = [_pad(text, widths[i], right=columns[i] in right and line is not heads) for i, text in enumerate(line)]
         typer.echo("  ".join(parts).rstrip())
 
 

@@ -15,6 +15,7 @@ from types import FrameType
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select, update
 
+from model import delivery
 from ops import clock
 from ops.errors import C360Error
 from ops.instance import Instance, SourceConfig
@@ -26,6 +27,7 @@ from run import chain
 
 log = logging.getLogger("c360.scheduler")
 TICK_SECONDS = 1.0
+DELIVER_SECONDS = 60.0
 
 
 def next_due(source: SourceConfig, last_started: datetime | None, zone: str) -> datetime | None:
@@ -51,7 +53,10 @@ def due_sources(instance: Instance) -> list[str]:
 
 
 def take_requests(instance: Instance) -> list[str]:
-    """Mark waiting sync-now requests as running and return their sources (None = all) without repeats."""
+    """Mark waiting sync-now requests as running and return what they want without repeats: `source` or `source/stream`.
+
+    A request without a source means every source that is not off; a source covers requests for its streams.
+    """
     with instance.store.begin() as connection:
         waiting = connection.execute(select(sync_requests).where(sync_requests.c.state == "waiting")).all()
         if not waiting:
@@ -62,8 +67,11 @@ def take_requests(instance: Instance) -> list[str]:
             .values(state="running")
         )
     everything = [source.name for source in instance.config.sources if source.status != "off"]
-    wanted = [row.source for row in waiting]
-    return everything if None in wanted else sorted(set(wanted))
+    if any(row.source is None for row in waiting):
+        return everything
+    whole = {row.source for row in waiting if row.stream is None}
+    parts = {f"{row.source}/{row.stream}" for row in waiting if row.stream and row.source not in whole}
+    return sorted(whole | parts)
 
 
 class Daemon:
@@ -73,6 +81,7 @@ class Daemon:
         self.instance = instance
         self._stop = threading.Event()
         self._busy = threading.Lock()
+        self._deliver_at = 0.0
         for source in instance.config.sources:
             next_due(source, None, instance.config.zone)
 
@@ -85,6 +94,7 @@ class Daemon:
             if wanted:
                 self._refresh(wanted)
             self._roll_business_day()
+            self._deliver()
             return wanted
         finally:
             self._busy.release()
@@ -117,6 +127,17 @@ class Daemon:
         with self.instance.store.begin() as connection:
             entry = {"key": "alerts.business_day", "value": today, "updated_at": stamp()}
             self.instance.store.upsert(connection, kv, entry, ["key"])
+
+    def _deliver(self) -> None:
+        """Retries, and what quiet hours held back, do not wait for the next collection."""
+        config = self.instance.config
+        if config.mode != "live" or not delivery.is_configured(self.instance) or clock.monotonic() < self._deliver_at:
+            return
+        self._deliver_at = clock.monotonic() + DELIVER_SECONDS
+        try:
+            delivery.deliver(self.instance)
+        except C360Error as error:
+            log.warning("delivery: %s", error)
 
     def stop(self, *_: object) -> None:
         """End after the step under way."""

@@ -26,6 +26,17 @@ def command(
         show_json(card)
         return
     _print(card)
+    if state.viewer.user != "operator":
+        _changes(serve.changes_since(state.viewer, state.served, card["customer_key"]))
+        serve.seen(state.viewer, state.served, card["customer_key"])
+
+
+def _changes(found: dict[str, Any]) -> None:
+    """What a person has not seen yet; the operator is nobody in particular."""
+    last = "your last visit" if found["basis"] == "visit" else "30 days ago; this is your first visit"
+    count = f"{found['count']}{' or more' if found['has_more'] else ''}"
+    typer.echo(f"New since {found['since']:%Y-%m-%d %H:%M} UTC ({last}): {count}")
+    table(found["events"][:10], ["happened_at", "kind", "title", "detail"])
 
 
 def _print(card: dict[str, Any]) -> None:

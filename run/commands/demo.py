@@ -14,7 +14,7 @@ from run.context import Context
 
 def command(
     context: typer.Context,
-    customers: Annotated[int, typer.Option(help="How many customers the demo company has.", min=60)] = 2000,
+    customers: Annotated[int, typer.Option(help="How many customers the demo company has.", min=10)] = 2000,
     seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 20260101,
     serve: Annotated[bool, typer.Option(help="Serve the app at the end.")] = True,
     port: Annotated[int, typer.Option(help="Port of the app.")] = 8501,

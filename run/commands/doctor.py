@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from model import publish
+from model import delivery, publish
 from ops.errors import C360Error
 from run.commands import check
 from run.context import Context
@@ -17,6 +17,9 @@ def command(context: typer.Context) -> None:
     try:
         current = publish.current(state.instance)
         typer.echo(f"served build: {current.version}")
+        problems += delivery.problems(state.instance)
+        for note in delivery.notes(state.instance):
+            typer.echo(f"note: {note}")
     except C360Error as error:
         problems.append(str(error))
     for problem in problems:

@@ -1,4 +1,4 @@
-"""`c360 source …`: list connectors, scaffold a new one, add a source."""
+"""`c360 source …`: list connectors, scaffold a new one, add a source, try it, promote it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ingest import scaffold
+from ingest import probe, scaffold
 from ingest.spec import SourceSpec, discover
-from ops import secrets
+from ops import config_file, secrets
 from ops.errors import FatalError
 from ops.instance import SourceConfig
-from run.context import Context, table
+from run import chain
+from run.context import Context, show_json, table
 
 app = typer.Typer(help="Connectors and the sources of this instance.", no_args_is_help=True)
 
@@ -71,8 +72,51 @@ def add(
     missing = [key for key, item in spec.settings.items() if item.required and key not in settings]
     if missing:
         raise FatalError(f"{connector} needs {', '.join(missing)}", remedy="give them with --set KEY=VALUE")
-    instance.config.sources.append(
-        SourceConfig(name=name, connector=connector, role=spec.connector.role, settings=settings, schedule=schedule)
+    source = SourceConfig(
+        name=name, connector=connector, role=spec.connector.role, settings=settings, schedule=schedule
     )
-    instance.save()
-    typer.echo(f"Added {name}. Next: `c360 check`, then `c360 sync {name}`.")
+    config_file.add_source(instance.home / "c360.toml", source.model_dump(exclude_defaults=True))
+    typer.echo(f"Added {name}. Next: `c360 source test {name}`, then `c360 sync {name}`.")
+
+
+@app.command("test")
+def try_(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="SOURCE, or SOURCE/STREAM.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Sign in and read the first page of each stream; nothing is landed."""
+    state: Context = context.obj
+    name, _, stream = target.partition("/")
+    tell = chain.quiet if as_json else typer.echo
+    found = probe.probe(state.instance, name, stream or None, progress=lambda one: tell(_line(one)))
+    bad = [one for one in found if one.state in {"failed", "refused"}]
+    if as_json:
+        show_json([vars(one) for one in found])
+    else:
+        typer.echo(
+            f"{len(found)} stream(s) asked, {len(bad)} problem(s)." + ("" if bad else f" Next: c360 sync {name}")
+        )
+    raise typer.Exit(1 if bad else 0)
+
+
+def _line(one: probe.Probe) -> str:
+    told = " ".join(filter(None, [one.message, f"To do: {one.remedy}." if one.remedy else None]))
+    return f"{one.stream:24} {one.state:8} {one.rows:>6,} rows on the first page" + (f"  {told}" if told else "")
+
+
+@app.command()
+def promote(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A source of this instance whose status is shadow.")],
+) -> None:
+    """Make a shadow source active: from the next build on it is part of what everybody sees."""
+    state: Context = context.obj
+    source = state.instance.config.source(name)
+    if source.status == "active":
+        typer.echo(f"{name} is active already.")
+        return
+    if source.status != "shadow":
+        raise FatalError(f"{name} is {source.status}", valid="a source with status shadow")
+    config_file.set_of_source(state.instance.home / "c360.toml", name, "status", "active")
+    typer.echo(f"{name} is active. Next: `c360 build`.")

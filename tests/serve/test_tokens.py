@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model import search
+from model import search, search_query
 from model.policy import Viewer
 from model.search_tokens import fold, key, name_tokens, number_forms, number_tokens, query_terms
 from model.serve import Served
@@ -52,8 +52,9 @@ def test_a_sidecar_carried_forward_answers_like_a_new_one(db: Served, tmp_path: 
     keys = [row["customer_key"] for row in db.rows("select customer_key from core.dim_customer")]
     search.build_sidecar(built, tmp_path / "carried.sqlite", published, keys[:2])
     search.build_sidecar(built, tmp_path / "new.sqlite")
+    paths = (tmp_path / "carried.sqlite", tmp_path / "new.sqlite")
     for text in ("北岭", "精密仪器", "bl", "13811112222", "2222", "K-north", "INV"):
-        answers = [search.query(ALL, path, text) for path in (tmp_path / "carried.sqlite", tmp_path / "new.sqlite")]
+        answers = [search_query.query(ALL, path, text) for path in paths]
         assert answers[0] == answers[1]
         assert answers[0]
 
@@ -66,4 +67,4 @@ def test_a_sidecar_with_older_tokens_is_written_anew(db: Served, tmp_path: Path)
     connection.execute("delete from customer")
     connection.close()
     search.build_sidecar(db.published.path, out, old, [])
-    assert search.query(ALL, out, "北岭")
+    assert search_query.query(ALL, out, "北岭")

@@ -1,0 +1,69 @@
+"""`c360 query` from outside: what it prints and its exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model import build
+from tests.run import books
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("query")
+    books.write(place / "files")
+    inst = books.instance(place / "i", place / "files")
+    books.sync(inst)
+    build.build(inst)
+    return inst.home
+
+
+def c360(home: Path, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "run.cli", "--home", str(home), "query", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, input=given)
+
+
+def test_json_has_columns_types_and_rows_in_order(home: Path) -> None:
+    tables = "core.dim_customer join core.fct_invoice using (customer_key)"
+    sql = f"select name, phone, sum(gross_amount) as total from {tables}"
+    done = c360(home, f"{sql} group by all order by name", "--json", "--limit", "1")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["columns"] == ["name", "phone", "total"]
+    assert answer["rows"] == [["北岭仪器有限公司", "🔒", "1000.00"]]
+    assert answer["truncated"] is True
+    assert answer["types"][2].startswith("DECIMAL")
+
+
+def test_lines_keep_columns_of_one_name_apart_and_input_is_read(home: Path) -> None:
+    done = c360(home, "-", given="select 1 as a, 2 as a -- two of one name")
+    assert [line.split() for line in done.stdout.splitlines()] == [["a", "a"], ["1", "2"]]
+
+
+def test_tables_are_listed_with_their_masks(home: Path) -> None:
+    assert "bank_account (masked)" in c360(home, "--tables").stdout
+    listed = json.loads(c360(home, "--tables", "--json").stdout)
+    assert {"core.dim_customer", "marts.mart_pipeline"} <= {item["table"] for item in listed}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["drop table core.dim_customer"], 2, "DROP is not allowed"),
+        (["select * from core.dim_custmer"], 2, "core.dim_customer"),
+        (["select nme from core.dim_customer"], 2, "Candidate bindings"),
+        ([], 2, "no statement"),
+        (["select 1", "--as", "nobody"], 2, "operator"),
+        (["select count(*) from range(100000000000)", "--timeout", "0.3"], 1, "stopped after 0.3 s"),
+    ],
+)
+def test_exit_status_tells_misuse_from_a_bound(home: Path, arguments: list[str], status: int, says: str) -> None:
+    done = c360(home, *arguments)
+    assert done.returncode == status
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
