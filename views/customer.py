@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import bar, head, panels, tiles, timeline
-from views.parts.html import Column, Html, Row, join, table, tag
+from views.parts import bar, drawer, head, panels, tiles, timeline
+from views.parts.format import Look
+from views.parts.html import Column, Html, Row, empty, join, link, table, tag
 from views.parts.notice import notice
 
+# What each role reads first; every role can reach every panel.
 ROLE_ORDER = {
-    "service": ["tickets", "orders", "contracts", "contacts", "projects", "receivables", "opportunities"],
-    "account_manager": [
-        "receivables",
-        "tickets",
-        "opportunities",
-        "projects",
-        "contracts",
-        "orders",
-        "contacts",
-    ],
-    "finance": ["receivables", "contracts", "orders", "contacts", "tickets", "projects", "opportunities"],
-    "leader": ["receivables", "opportunities", "contracts", "projects", "tickets", "orders", "contacts"],
+    "service": "tickets orders contacts contracts projects receivables opportunities records",
+    "account_manager": "receivables tickets opportunities projects contracts orders contacts records",
+    "finance": "receivables contracts orders contacts tickets projects opportunities records",
+    "leader": "receivables opportunities contracts projects tickets orders contacts records",
+    "steward": "records contacts contracts orders receivables opportunities tickets projects",
+    "integration": "records receivables orders contracts tickets projects opportunities contacts",
 }
 
 
@@ -35,21 +32,41 @@ def page() -> None:
     if not asked:
         st.html(_welcome(context))
         return
+    day = as_of(context)
     try:
-        found = serve.customer(context.viewer, context.db, asked)
+        found = serve.customer(context.viewer, context.db, asked, as_of=day)
     except serve.NotFound:
         st.html(_matches(context, asked))
         return
-    _screen(context, found)
+    pinned = any(row["customer_key"] == found["customer_key"] for row in serve.pinned(context.viewer, context.db))
+    _screen(context, {**found, "is_past": day is not None, "door": drawer.address, "is_pinned": pinned})
+    if opened := drawer.drawer(context):
+        st.html(opened)
+
+
+def as_of(context: state.Context) -> date | None:
+    """The past business date that `?as_of=` asks for; None for today, for a later day and for what is no date."""
+    try:
+        asked = date.fromisoformat(st.query_params.get("as_of", ""))
+    except ValueError:
+        return None
+    return asked if asked < context.db.today() else None
 
 
 def _screen(context: state.Context, found: dict[str, Any]) -> None:
     look, freshness = context.look, found.get("freshness") or {}
-    st.html(head.identity(look, found))
-    st.html(tiles.strip(look, found))
-    if since := head.since(look, found):
+    # Read before anything is drawn, so that nothing above the fold arrives late.
+    changes = None
+    if not found["is_past"]:
+        changes = serve.changes_since(context.viewer, context.db, found["customer_key"])
+        serve.seen(context.viewer, context.db, found["customer_key"])
+    st.html(head.identity(look, found, context.db.today()))
+    if found["is_past"]:
+        st.html(_past(look, found["as_of"]))
+    st.html(tiles.strip(look, found, context.viewer.role))
+    if since := head.since(look, found, changes):
         st.html(since)
-    order = ROLE_ORDER.get(context.viewer.role, ROLE_ORDER["account_manager"])
+    order = ROLE_ORDER.get(context.viewer.role, ROLE_ORDER["account_manager"]).split()
     left, right = st.columns([2.82, 1])
     with left:
         drawn = [panels.PANELS[name](look, found, freshness) for name in order]
@@ -58,9 +75,16 @@ def _screen(context: state.Context, found: dict[str, Any]) -> None:
         st.html(timeline.panel(context, found))
 
 
+def _past(look: Look, day: date) -> Html:
+    """The banner of a past day: which day, what is of that day and what is not."""
+    back = link(look.t("customer.back_to_today"), state.here("customer", as_of=None))
+    title = join([look.t("customer.as_of", day=day.isoformat()), " ", back])
+    return notice(title, look.t("customer.as_of_past"), look.t("customer.as_of_now"), tone="amber")
+
+
 def _welcome(context: state.Context) -> Html:
     look = context.look
-    rows = [
+    overdue = [
         Row(
             [
                 item["name"],
@@ -76,12 +100,26 @@ def _welcome(context: state.Context) -> Html:
         Column(look.t("col.overdue"), "num"),
         Column(look.t("col.oldest"), "num"),
     ]
-    listed = (
-        panels.panel("start", look.t("customer.start_list"), table(look.t("customer.start_list"), columns, rows))
-        if rows
-        else ""
+    title = look.t("customer.start_list")
+    listed = panels.panel("start", title, table(title, columns, overdue)) if overdue else ""
+    return join(
+        [
+            notice(look.t("customer.start"), look.t("customer.start_help")),
+            tag("div", _kept(context), listed, class_="panels gap"),
+        ]
     )
-    return join([notice(look.t("customer.start"), look.t("customer.start_help")), tag("p", ""), listed])
+
+
+def _kept(context: state.Context) -> Html:
+    """The viewer's pinned customers, then those looked at lately."""
+    look = context.look
+    rows = [Row([hit["name"], hit["why"]], href=hit["href"]) for hit in bar.kept(context)]
+    title = look.t("panel.kept")
+    if not rows:
+        return panels.panel("kept", title, empty(look.t("panel.kept_none")))
+    return panels.panel(
+        "kept", title, table(title, [Column(look.t("col.customer")), Column(look.t("col.looked_at"), "num")], rows)
+    )
 
 
 def _matches(context: state.Context, asked: str) -> Html:

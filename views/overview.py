@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from model import serve
+from ops.texts import catalogue
 from views import state
 from views.parts import charts
 from views.parts.format import Look
@@ -71,7 +72,7 @@ def _tiles(look: Look, kpis: dict[str, Any]) -> list[Html]:
         door = DOORS.get(name, "debtors")
         if isinstance(value, dict) and "amount" in value:
             figure: object = look.money(value["amount"], value.get("currency"))
-            note: object = look.t("lead.count", n=look.count(value["count"])) if value.get("count") is not None else ""
+            note: object = _counted(look, name, value["count"]) if value.get("count") is not None else ""
         elif isinstance(value, dict) and "share" in value:
             figure, note = look.share(value["share"]), ""
         else:
@@ -81,6 +82,10 @@ def _tiles(look: Look, kpis: dict[str, Any]) -> list[Html]:
             note = look.t("kpi.missing_rates", currencies=", ".join(value["missing_rates"]))
         drawn.append(tile(door, label, figure, note, href=target))
     return drawn
+
+
+def _counted(look: Look, name: str, count: Any) -> str:
+    return look.t(f"lead.count_{name}" if f"lead.count_{name}" in catalogue() else "lead.count", n=look.count(count))
 
 
 def _title(look: Look, name: str) -> Html:

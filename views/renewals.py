@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -9,10 +11,12 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts.format import Look, number
+from views.parts.format import Look, as_date, number
 from views.parts.html import Column, Html, Row, bar, chip, empty, h, join, panel, table, tag
 from views.parts.notice import notice
 
+WINDOWS = (30, 90, 180)
+APART = 20
 GRADE_NOTES = {
     "too little data": "renewal.grade_note.too_little",
     "no usable signal": "renewal.grade_note.none",
@@ -34,11 +38,47 @@ def page() -> None:
             class_="head",
         )
     )
+    if rows:
+        st.html(_windows(look, rows, context.db.today()))
     left, right = st.columns([2.6, 1])
     with left:
         st.html(_list(look, rows))
     with right:
         st.html(_card(look, card))
+
+
+def _windows(look: Look, rows: list[dict[str, Any]], today: date) -> Html:
+    """How many contracts end within each window and what they are worth, and where owner and model disagree."""
+    tiles, start = [], -1
+    for end in WINDOWS:
+        due = [row for row in rows if start < (as_date(row["end_on"]) - today).days <= end]
+        tiles.append(
+            _tile(look.t("renew.window_days", start=start + 1, end=end), look.count(len(due)), _worth(look, due))
+        )
+        start = end
+    apart = [row for row in rows if _disagrees(row)]
+    tiles.append(_tile(look.t("renew.apart"), look.count(len(apart)), look.t("renew.apart_help", points=APART)))
+    return tag("div", *tiles, class_="tiles even", role="group", aria_label=look.t("renew.windows"))
+
+
+def _tile(label: str, figure: str, line: object) -> Html:
+    body = [tag("span", label, class_="ln"), tag("span", figure, class_="fig"), tag("span", line, class_="ln")]
+    return tag("div", *body, class_="tile")
+
+
+def _worth(look: Look, rows: list[dict[str, Any]]) -> Html:
+    amounts: dict[str, Decimal] = {}
+    for row in rows:
+        if row.get("amount") is not None:
+            amounts[row["currency"]] = amounts.get(row["currency"], Decimal(0)) + number(row["amount"])
+    return look.dotted(*(look.money(amount, currency) for currency, amount in sorted(amounts.items()))) or look.na()
+
+
+def _disagrees(row: dict[str, Any]) -> bool:
+    """Whether the owner's forecast and the model's (or base) likelihood lie far apart, in percent points."""
+    if row.get("likelihood") is None or row.get("owner_forecast") is None:
+        return False
+    return abs(number(row["likelihood"]) * 100 - number(row["owner_forecast"])) >= APART
 
 
 def _list(look: Look, rows: list[dict[str, Any]]) -> Html:
@@ -54,7 +94,7 @@ def _list(look: Look, rows: list[dict[str, Any]]) -> Html:
                 look.money(row.get("amount"), row.get("currency")),
                 meter(look, row),
                 _why(look, row),
-                look.percent(row["owner_forecast"]) if row.get("owner_forecast") is not None else look.na(),
+                _forecast(look, row),
             ],
             href=state.href("customer", customer=row["customer_key"]),
         )
@@ -71,6 +111,13 @@ def _list(look: Look, rows: list[dict[str, Any]]) -> Html:
     ]
     total = chip(look.t("work.count", n=look.count(len(rows))))
     return tag("div", panel("renewals", title, table(title, columns, drawn), badge=total), class_="worklist")
+
+
+def _forecast(look: Look, row: dict[str, Any]) -> Html:
+    if row.get("owner_forecast") is None:
+        return look.na()
+    said = look.percent(row["owner_forecast"])
+    return join([chip(look.t("renew.differs"), "amber"), " ", said]) if _disagrees(row) else said
 
 
 def meter(look: Look, row: dict[str, Any]) -> Html:
@@ -168,7 +215,8 @@ def _calibration(look: Look, points: list[dict[str, Any]]) -> Html:
         Column(look.t("card.observed"), "num"),
         Column("n", "num"),
     ]
-    return table(look.t("card.calibration"), columns, rows)
+    drawn = table(look.t("card.calibration"), columns, rows)
+    return tag("details", tag("summary", look.t("card.calibration"), class_="linkish"), drawn)
 
 
 page()

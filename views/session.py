@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COOKIE = "c360_session"
 LIFETIME_S = 12 * 3600
 PAGES = ("customer", "receivables", "renewals", "overview", "sources")
-PARAMETERS = ("lang", "customer", "q", "kind")
+PARAMETERS = ("lang", "customer", "q", "kind", "as_of", "record", "source")
 _SECRET = "web-session"  # noqa: S105 - the name of the file, not a secret
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 

@@ -1,4 +1,4 @@
-"""Sources: is every system fresh, what ran, what was rejected."""
+"""Sources: is every system fresh, collect it now, what ran, what was rejected."""
 
 from __future__ import annotations
 
@@ -8,85 +8,94 @@ import streamlit as st
 
 from model import serve
 from views import state
+from views.parts import syncing, words
 from views.parts.format import Look
-from views.parts.freshness import TONES
-from views.parts.html import Column, Html, Row, chip, dot, h, join, tag
+from views.parts.html import Column, Html, Row, chip, h, join, link, table, tag
 from views.parts.panels import rows_panel
 
 
 def page() -> None:
-    """Build, sources, runs, rejects."""
+    """Build, sources, the chosen source's streams, runs, rejects; `?source=` and `?stream=` choose."""
     context = state.context()
     look = context.look
     data = serve.sources(context.viewer, context.db)
-    build = data.get("build") or {}
+    build = data["build"]
     st.html(
         tag(
             "div",
             tag("h1", look.t("nav.sources")),
             tag(
                 "span",
-                look.t("src.build"),
-                " ",
-                h(build.get("version") or "—"),
-                " · ",
-                look.when(build.get("published_at")),
+                look.dotted(join([look.t("src.build"), " ", h(build["version"])]), look.when(build["published_at"])),
                 class_="muted",
             ),
             class_="head",
         )
     )
-    st.html(tag("div", *[_tile(look, row) for row in data.get("sources") or []], class_="cards"))
-    st.html(_runs(look, data.get("runs") or []))
-    st.html(_rejects(look, data.get("rejects") or []))
+    names = [row["source"] for row in data["sources"]]
+    asked = st.query_params.get("source")
+    chosen = asked if asked in names else None
+    syncing.grid(context, chosen)
+    if chosen:
+        _streams(context, chosen)
+    st.html(_runs(look, [run for run in data["runs"] if chosen in {None, run["source"]}]))
+    st.html(_rejects(look, [row for row in data["rejects"] if chosen in {None, row["source"]}]))
 
 
-def _tile(look: Look, row: dict[str, Any]) -> Html:
-    known = row["state"] in TONES
-    word = look.t(f"fresh.{row['state']}") if known else row["state"]
-    figure = join([dot(f"{TONES.get(row['state'], '')} big"), h(word)])
-    age = look.t("src.age", age=look.age(row["age_s"])) if row.get("age_s") is not None else look.t("fresh.never")
-    counts = look.t(
-        "src.counts",
-        landed=look.count(row.get("rows_landed") or 0),
-        staged=look.count(row.get("rows_staged") or 0),
-    )
-    rejected = row.get("rejected") or 0
-    tail = tag("span", look.t("src.rejected", n=look.count(rejected)), class_="ln t-amber") if rejected else ""
-    following = row.get("next_run_at")
-    plan = join([look.t("src.next"), " ", look.when(following)]) if following else look.t("src.no_schedule")
-    return tag(
-        "div",
-        tag("span", look.label("source", row["source"]), class_="ln"),
-        tag("span", figure, class_="fig"),
-        tag("span", age, class_="ln"),
-        tag("span", counts, class_="ln"),
-        tail,
-        tag("span", plan, class_="ln"),
-        class_="tile" + ("" if row["state"] in {"fresh", "stale"} else " bad"),
-    )
+def _streams(context: state.Context, source: str) -> None:
+    """The chosen source's streams with their newest run; a chosen stream can be collected alone."""
+    look = context.look
+    listed = serve.streams(context.viewer, context.db, source)
+    asked = st.query_params.get("stream")
+    rows = [
+        Row(
+            [
+                row["stream"],
+                look.dotted(*(h(words.entity(look, one)) for one in row["entities"])) or look.na(),
+                look.when(row["started_at"]) if row["started_at"] else h(look.t("src.never_ran")),
+                look.count(row["rows_landed"]) if row["started_at"] else look.na(),
+                look.count(row["rows_changed"] or 0) if row["started_at"] else look.na(),
+                _seconds(look, row),
+                _result(look, row) if row["started_at"] else look.na(),
+            ],
+            href=state.here("sources", source=source, stream=row["stream"]),
+            selected=row["stream"] == asked,
+        )
+        for row in listed
+    ]
+    columns = [
+        Column(look.t("col.stream")),
+        Column(look.t("col.entity"), phone=False),
+        Column(look.t("col.started"), "mid", phone=False),
+        Column(look.t("col.rows"), "num"),
+        Column(look.t("col.changed"), "num", phone=False),
+        Column(look.t("col.seconds"), "num", phone=False),
+        Column(look.t("col.result")),
+    ]
+    title = look.t("src.streams", source=syncing.name_of(look, source))
+    closing = link(look.t("src.close"), state.here("sources", source=None, stream=None))
+    with st.container(key="card_streams"):
+        st.html(tag("div", tag("h2", title), tag("span", closing, class_="src"), class_="phead", id="p-streams"))
+        if serve.may_sync(context.viewer) and asked in {row["stream"] for row in listed}:
+            syncing.button(context, source, asked)
+        st.html(tag("div", table(title, columns, rows), class_="worklist scroll"))
 
 
 def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:
-    rows = []
-    for run in runs:
-        failed = bool(run.get("error"))
-        word = (
-            look.t("src.failed" if failed else f"src.{run.get('status') or 'done'}") if failed else _status(look, run)
+    rows = [
+        Row(
+            [
+                look.when(run["started_at"]),
+                look.label("source", run["source"]),
+                look.text(run["stream"]),
+                look.count(run["rows_landed"]),
+                look.count(run["rows_changed"]),
+                _seconds(look, run),
+                _result(look, run),
+            ]
         )
-        rows.append(
-            Row(
-                [
-                    look.when(run.get("started_at")),
-                    look.label("source", run.get("source")),
-                    look.text(run["stream"]) if run.get("stream") else look.na(),
-                    look.count(run["rows"] if run.get("rows") is not None else run.get("rows_landed") or 0),
-                    look.count(run.get("rows_changed") or 0),
-                    _seconds(look, run),
-                    join([chip(word, "red" if failed else "green"), " ", h(run.get("error") or "")]),
-                ]
-            )
-        )
+        for run in runs
+    ]
     columns = [
         Column(look.t("col.started"), "mid"),
         Column(look.t("col.source")),
@@ -99,8 +108,14 @@ def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:
     return rows_panel(look, "runs", columns, rows)
 
 
-def _status(look: Look, run: dict[str, Any]) -> Html:
-    return look.label("run_status", run.get("status") or "done")
+def _result(look: Look, run: dict[str, Any]) -> Html:
+    """How a run ended, and what went wrong and what to do when it failed."""
+    if not run.get("error"):
+        tone = "green" if run["state"] == "done" else "amber"
+        return chip(look.label("run_status", run["state"]), tone)
+    remedy = look.t("ui.remedy", remedy=run["remedy"]) if run.get("remedy") else None
+    said = tag("span", run["error"], class_="note", title=run["error"])
+    return join([chip(look.t("src.failed"), "red", remedy), said])
 
 
 def _seconds(look: Look, run: dict[str, Any]) -> Html:
@@ -115,7 +130,7 @@ def _rejects(look: Look, rejects: list[dict[str, Any]]) -> Html:
                 look.label("source", row.get("source")),
                 look.text(row.get("stream")),
                 look.text(row.get("record_id")),
-                look.text(row.get("field")),
+                join([tag("code", row.get("field")), tag("span", look.text(row.get("value")), class_="below")]),
                 look.text(row.get("value")),
                 look.label("reason", row.get("reason")),
             ]
@@ -123,11 +138,11 @@ def _rejects(look: Look, rejects: list[dict[str, Any]]) -> Html:
         for row in rejects
     ]
     columns = [
-        Column(look.t("col.source")),
+        Column(look.t("col.source"), phone=False),
         Column(look.t("col.stream"), phone=False),
         Column(look.t("col.record")),
         Column(look.t("col.field")),
-        Column(look.t("col.value")),
+        Column(look.t("col.value"), phone=False),
         Column(look.t("col.reason")),
     ]
     badge = chip(look.count(len(rows)), "amber") if rows else ""

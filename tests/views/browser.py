@@ -12,6 +12,42 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 if TYPE_CHECKING:
     from typing import Literal
 
+# Every visible text with less than 4.5 : 1 to what lies behind it (WCAG 2.2, 1.4.3), and how many texts were measured.
+CONTRAST = """() => {
+  const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3]));
+  const behind = (node) => {
+    const layers = [];
+    for (let at = node; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3]) layers.unshift(colour);
+      if (colour[3] > 0.99) break;
+    }
+    return layers.reduce((below, layer) => over(layer, below), [255, 255, 255]);
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const found = { texts: 0, weak: {} };
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim(), node = walk.currentNode.parentElement;
+    if (!text || !node || node.closest("script, style, noscript, svg")) continue;
+    const box = node.getBoundingClientRect(), style = getComputedStyle(node);
+    if (box.width < 2 || box.height < 2 || style.visibility === "hidden" || style.fontSize === "0px") continue;
+    const back = behind(node), [a, b] = [light(over(rgba(style.color), back)), light(back)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    found.texts += 1;
+    if (ratio < 4.5) found.weak[text.slice(0, 40)] = ratio.toFixed(2);
+  }
+  return found;
+}"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -54,7 +90,8 @@ def sign_in(page: Page, url: str, user: str, language: str = "zh") -> None:
 
 
 def settle(page: Page, selector: str = ".stHtml .panel, .stHtml .notice, .stHtml .head") -> None:
-    """Wait until the page has content and the host reports no running script."""
+    """Wait until the page and its top bar have content and the host reports no running script."""
+    page.locator(".c360bar .in").wait_for()
     page.locator(selector).first.wait_for()
     page.wait_for_function(
         "() => document.querySelector('.stApp')?.getAttribute('data-test-script-state') !== 'running'"

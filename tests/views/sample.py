@@ -215,6 +215,27 @@ def customer(masks: frozenset[str] = frozenset()) -> dict[str, Any]:
             for n in range(1, 9)
         ],
         "timeline": _timeline(),
+        "provenance": {
+            "records": [
+                {
+                    "source": "crm",
+                    "source_id": "0015g",
+                    "code": None,
+                    "name": "北辰精密",
+                    "rule": "uscc",
+                    "evidence": "uscc=9132",
+                },
+                {
+                    "source": "erp",
+                    "source_id": "102002",
+                    "code": "C-01187",
+                    "name": "北辰",
+                    "rule": "uscc",
+                    "evidence": "uscc=9132",
+                },
+            ],
+            "owner_source": "crm",
+        },
         "freshness": {
             "crm": {
                 "source": "crm",

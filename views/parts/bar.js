@@ -12,19 +12,42 @@ const element = (name, text, attributes) => {
   return node;
 };
 
-const openPanel = (name) => {
+// Tiles are drawn before the panels they open: a click in between waits for its panel.
+const openPanel = (name, until = Date.now() + 4000) => {
   const panel = document.getElementById("p-" + name);
-  if (!panel) return false;
+  if (!panel) {
+    if (Date.now() < until) setTimeout(() => openPanel(name, until), 60);
+    return;
+  }
   panel.classList.add("all", "flash");
   panel.scrollIntoView({ behavior: "smooth", block: "nearest" });
   setTimeout(() => panel.classList.remove("flash"), 1600);
-  return true;
+};
+
+// The drawer takes the focus when it has been drawn, and gives it back to the row that opened it.
+let door = null;
+const focusDrawer = (href) => {
+  door = href;
+  const until = Date.now() + 4000;
+  const look = () => {
+    const close = document.querySelector(".drawer .close");
+    if (close && location.href.endsWith(href)) close.focus();
+    else if (Date.now() < until) requestAnimationFrame(look);
+  };
+  look();
+};
+const focusDoor = () => {
+  const row = [...document.querySelectorAll("a[data-nav]")].find((one) => one.getAttribute("href") === door);
+  if (row) row.focus({ preventScroll: true });
 };
 
 const onClick = (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const target = event.target instanceof Element ? event.target : null;
   if (!target) return;
+  if (target.matches("input[data-asof]") && target.showPicker) { target.showPicker(); return; }
+  const pin = target.closest("button[data-pin]");
+  if (pin && window.c360pin) { window.c360pin(pin.dataset.pin); return; }
   const toggle = target.closest("button[data-toggle]");
   if (toggle) {
     const open = toggle.closest(".panel").classList.toggle("all");
@@ -32,13 +55,30 @@ const onClick = (event) => {
     return;
   }
   const opener = target.closest("a[data-open]");
-  if (opener && openPanel(opener.dataset.open)) { event.preventDefault(); return; }
+  if (opener) { event.preventDefault(); openPanel(opener.dataset.open); return; }
   const anchor = target.closest("a[data-nav]");
   const row = anchor ? null : target.closest("tr[data-row]");
   const href = anchor ? anchor.getAttribute("href") : row && row.dataset.row;
   if (!href || target.closest("input, select, textarea")) return;
   event.preventDefault();
   follow(href);
+  if (target.closest("[data-record]")) focusDrawer(href);
+  else if (target.closest(".drawer .close")) focusDoor();
+  // On a phone the chosen row's detail is below the list: go there once it has been drawn.
+  if (target.closest(".worklist tr[data-row]") && innerWidth <= 820) setTimeout(() => {
+    const detail = document.querySelector("[class*=st-key-card_detail]");
+    if (detail) detail.scrollIntoView({ behavior: "smooth", block: "start" });
+  }, 600);
+};
+
+// A date field that shows the page as it stood on that day; the last day is the plain page.
+const onChange = (event) => {
+  const field = event.target;
+  if (!(field instanceof HTMLInputElement) || !field.dataset.asof) return;
+  const address = new URL(location.href);
+  if (field.value && field.value < field.dataset.asof) address.searchParams.set("as_of", field.value);
+  else address.searchParams.delete("as_of");
+  follow(address.pathname + address.search);
 };
 
 const moveRow = (step) => {
@@ -53,6 +93,10 @@ const moveRow = (step) => {
 };
 
 const onKey = (event) => {
+  const close = document.querySelector(".drawer .close");
+  if (event.key === "Escape" && close) { follow(close.getAttribute("href")); focusDoor(); return; }
+  const menu = document.querySelector(".c360bar .who[open]");
+  if (event.key === "Escape" && menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
   const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable=true]");
   if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
   const input = document.querySelector(".c360bar .find input");
@@ -77,26 +121,30 @@ const build = (root) => {
   return parts;
 };
 
+// What can be chosen now: the answers to what is typed, or pinned and recent customers while nothing is.
+const choices = (bar) => (bar.parts.input.value.trim() ? bar.data.results : bar.data.recent || []);
+
 const paintHits = (bar) => {
   const { hits, input } = bar.parts;
   const typed = input.value.trim();
-  const shown = Boolean(typed) && document.activeElement === input && bar.data.q === typed;
+  const listed = choices(bar);
+  const shown = document.activeElement === input && (typed ? bar.data.q === typed : listed.length > 0);
   hits.hidden = !shown;
   input.setAttribute("aria-expanded", String(shown));
   if (!shown) return;
-  bar.at = Math.min(bar.at, bar.data.results.length - 1);
-  hits.replaceChildren(...bar.data.results.map((hit, position) => {
+  bar.at = Math.min(bar.at, listed.length - 1);
+  hits.replaceChildren(...listed.map((hit, position) => {
     const item = element("li", undefined, { role: "option", id: "c360hit" + position, "aria-selected": String(position === bar.at) });
     item.append(element("b", hit.name), element("span", hit.why));
     item.onmousedown = (event) => { event.preventDefault(); choose(bar, position); };
     return item;
   }));
-  if (!bar.data.results.length) hits.append(element("li", bar.data.nothing, { class: "none" }));
+  if (!listed.length) hits.append(element("li", bar.data.nothing, { class: "none" }));
   input.setAttribute("aria-activedescendant", bar.at >= 0 ? "c360hit" + bar.at : "");
 };
 
 const choose = (bar, position) => {
-  const hit = bar.data.results[position];
+  const hit = choices(bar)[position];
   if (!hit) return;
   bar.parts.input.value = "";
   bar.parts.input.blur();
@@ -105,7 +153,7 @@ const choose = (bar, position) => {
 };
 
 const onInputKey = (bar, event) => {
-  const last = bar.data.results.length - 1;
+  const last = choices(bar).length - 1;
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
     bar.at = Math.max(0, Math.min(last, bar.at + (event.key === "ArrowDown" ? 1 : -1)));
@@ -113,7 +161,8 @@ const onInputKey = (bar, event) => {
   } else if (event.key === "Enter") {
     event.preventDefault();
     // Typed faster than the answer: choose when it arrives.
-    if (bar.data.q === bar.parts.input.value.trim()) choose(bar, bar.at); else bar.pending = true;
+    if (!bar.parts.input.value.trim() || bar.data.q === bar.parts.input.value.trim()) choose(bar, bar.at);
+    else bar.pending = true;
   } else if (event.key === "Escape") {
     bar.parts.input.value = "";
     bar.parts.input.blur();
@@ -125,6 +174,7 @@ const paint = (bar) => {
   const { data, parts } = bar;
   parts.brand.replaceChildren(element("span", data.brand[0]), element("b", data.brand[1]));
   parts.brand.setAttribute("href", data.home);
+  parts.find.closest(".c360bar").classList.toggle("bare", !data.nav.length);
   parts.find.hidden = !data.searchable;
   parts.input.placeholder = data.placeholder;
   parts.input.setAttribute("aria-label", data.placeholder);
@@ -150,7 +200,7 @@ const paint = (bar) => {
 };
 
 export default function (component) {
-  const { parentElement, data, setStateValue } = component;
+  const { parentElement, data, setStateValue, setTriggerValue } = component;
   document.documentElement.lang = data.lang;
   let bar = parentElement.c360;
   if (!bar || !parentElement.querySelector(".c360bar")) {
@@ -162,18 +212,24 @@ export default function (component) {
       bar.timer = setTimeout(() => bar.send("q", input.value.trim()), 90);
     };
     input.onkeydown = (event) => onInputKey(bar, event);
-    input.onfocus = input.onblur = () => paintHits(bar);
+    input.onfocus = input.onblur = () => {
+      bar.at = input.value.trim() ? 0 : -1;
+      paintHits(bar);
+    };
   }
   bar.data = data;
   bar.send = setStateValue;
+  window.c360pin = (key) => setTriggerValue("pin", key);
   paint(bar);
   if (bar.pending && data.q === bar.parts.input.value.trim()) { bar.pending = false; choose(bar, 0); } else paintHits(bar);
   // One listener for the whole app, whichever instance of the bar is mounted last.
   if (window.c360off) window.c360off();
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
+  document.addEventListener("change", onChange);
   window.c360off = () => {
     document.removeEventListener("click", onClick);
     document.removeEventListener("keydown", onKey);
+    document.removeEventListener("change", onChange);
   };
 }

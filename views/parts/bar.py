@@ -12,6 +12,7 @@ from model import serve
 from views import state
 from views.parts.freshness import worst
 
+KEPT = 10
 FOLDER = Path(__file__).parent
 _bar = st.components.v2.component("c360_bar", js=(FOLDER / "bar.js").read_text(encoding="utf-8"), isolate_styles=False)
 
@@ -40,8 +41,42 @@ def show(current: str, pages: list[str]) -> None:
         },
         "q": typed,
         "results": hits(context, typed) if typed else [],
+        "recent": [] if typed else kept(context),
     }
-    _bar(key="c360bar", data=data, default={"q": ""}, on_q_change=lambda: None, height="content")
+    _bar(
+        key="c360bar",
+        data=data,
+        default={"q": ""},
+        on_q_change=lambda: None,
+        on_pin_change=lambda: _pin(context),
+        height="content",
+    )
+    if st.session_state.pop("pin_changed", False):
+        st.rerun()
+
+
+def _pin(context: state.Context) -> None:
+    """Pin the customer whose button was pressed, or take it from the list if it is there."""
+    key = str((st.session_state.get("c360bar") or {}).get("pin") or "")
+    if not key:
+        return
+    is_kept = any(row["customer_key"] == key for row in serve.pinned(context.viewer, context.db))
+    (serve.unpin if is_kept else serve.pin)(context.viewer, context.db, key)
+    st.session_state["pin_changed"] = True
+
+
+def kept(context: state.Context) -> list[dict[str, str]]:
+    """Pinned customers, then those looked at lately: what the search box offers before anything is typed."""
+    look = context.look
+    pinned = serve.pinned(context.viewer, context.db)
+    known = {row["customer_key"] for row in pinned}
+    late = [row for row in serve.recent(context.viewer, context.db) if row["customer_key"] not in known]
+    said = [(row, "★ " + look.t("customer.pinned")) for row in pinned]
+    said += [(row, look.moment(row["last_at"])) for row in late]
+    return [
+        {"name": str(row["name"]), "why": why, "href": state.href("customer", customer=row["customer_key"])}
+        for row, why in said[:KEPT]
+    ]
 
 
 def show_signed_out(look: Any) -> None:

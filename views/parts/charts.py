@@ -10,8 +10,9 @@ import streamlit as st
 
 from views import state
 from views.parts.format import Look, number
+from views.parts.html import Html, tag
 
-INK = {"light": ("#14181f", "#586273", "#e3e6ea"), "dark": ("#e8eaed", "#9fa9b7", "#2a3038")}
+INK = {"light": ("#586273", "#e3e6ea"), "dark": ("#9fa9b7", "#2a3038")}
 # Okabe-Ito hues, tuned for contrast on both surfaces; order is the order of the aging buckets.
 SERIES = {
     "light": ["#2f6fd6", "#e0a100", "#d55e00", "#a8324a", "#6b4fa0", "#2a9d8f", "#8a94a3"],
@@ -48,6 +49,9 @@ def months(
     ]
     scale, title = _scale(look, max((abs(row["value"]) for row in data), default=0.0), unit)
     names = list(order) or sorted({row["series"] for row in data})
+    palette = list(colours or SERIES[theme])[: len(names)]
+    if len(names) > 1:
+        st.html(_legend(names, palette))
     for row in data:
         row["value"] = row["value"] / scale
         row["place"] = names.index(row["series"])
@@ -57,8 +61,8 @@ def months(
         color=alt.Color(
             "series:N",
             title=None,
-            scale=alt.Scale(domain=names, range=list(colours or SERIES[theme])[: len(names)]),
-            legend=alt.Legend(orient="top") if len(names) > 1 else None,
+            scale=alt.Scale(domain=names, range=palette),
+            legend=None,
         ),
         tooltip=[
             alt.Tooltip("month:O", title=look.t("col.month")),
@@ -73,6 +77,16 @@ def months(
     st.altair_chart(_styled(mark, theme), theme=None, key=key, use_container_width=True)
 
 
+def _legend(names: Sequence[str], colours: Sequence[str]) -> Html:
+    """The series beside their colours, as text that wraps on a narrow screen."""
+    pairs = zip(names, colours, strict=False)
+    return tag("p", *[_key(name, colour) for name, colour in pairs], class_="legend")
+
+
+def _key(name: str, colour: str) -> Html:
+    return tag("span", tag("i", "", style=f"background:{colour}"), name)
+
+
 def _scale(look: Look, peak: float, unit: str) -> tuple[float, str]:
     steps = [(1e8, "亿"), (1e4, "万")] if look.language == "zh" else [(1e9, "B"), (1e6, "M"), (1e3, "k")]
     for step, name in steps:
@@ -82,7 +96,7 @@ def _scale(look: Look, peak: float, unit: str) -> tuple[float, str]:
 
 
 def _styled(chart: Any, theme: str) -> Any:
-    ink, soft, line = INK[theme]
+    soft, line = INK[theme]
     font = "-apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
     return (
         chart.properties(height=210, background="transparent", padding=0)
@@ -100,5 +114,4 @@ def _styled(chart: Any, theme: str) -> Any:
             labelPadding=6,
         )
         .configure_axisX(grid=False)
-        .configure_legend(labelColor=ink, labelFontSize=11, symbolSize=60, padding=0, offset=6)
     )

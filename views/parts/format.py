@@ -124,6 +124,10 @@ class Look:
         """An exact amount with two decimals and a real minus, without currency."""
         return self._decimal(number(value), "#,##0.00")
 
+    def plain(self, value: Any) -> str:
+        """A number with separators and as many decimals as it has, without trailing zeros."""
+        return self._decimal(number(value), "#,##0.##########")
+
     def exact(self, value: Any) -> Html:
         """An exact amount for a table cell, or its state."""
         return self.state(value) or h(self.amount(value))
@@ -196,6 +200,17 @@ class Look:
             short = local.date().isoformat()
         return tag("time", short, datetime=local.isoformat(), title=f"{local:%Y-%m-%d %H:%M}")
 
+    def stamp(self, value: Any) -> Html:
+        """An exact instant in the viewer's zone, or its state."""
+        if state := self.state(value):
+            return state
+        local = as_instant(value).astimezone(ZoneInfo(self.zone))
+        return tag("time", f"{local:%Y-%m-%d %H:%M}", datetime=local.isoformat(), class_="n")
+
+    def moment(self, value: Any) -> str:
+        """A short instant as plain text, for a place inside a sentence."""
+        return str(self.when(value)).split(">", 1)[1].split("<", 1)[0]
+
     def month_day(self, value: Any) -> str:
         """11-25 in Chinese, Nov 25 in English."""
         day = as_date(value)
@@ -236,5 +251,10 @@ class Look:
         return self.state(value) or h(self.t("ui.days", n=self.count(value)))
 
     def dotted(self, *parts: object) -> Html:
-        """Parts with a middle dot between them; empty ones are left out."""
-        return join([part for part in parts if part not in {None, ""}], Html(" · "))
+        """Parts with a middle dot between them; empty ones are left out. Lines break after a dot."""
+        shown = [part for part in parts if part not in {None, ""}]
+        if len(shown) < 2:
+            return join(shown)
+        last = len(shown) - 1
+        held = [tag("span", part, "" if at == last else " ·", class_="part") for at, part in enumerate(shown)]
+        return join(held, Html(" "))

@@ -54,6 +54,5 @@ def worst(look: Look, context: Any) -> tuple[str, str]:
     if not times:
         return "red", look.t("fresh.none")
     state = min(states, key=ORDER.index) if states else "fresh"
-    stamp = str(look.clock(min(times)))
-    plain = stamp.split(">", 1)[1].split("<", 1)[0]
+    plain = str(look.clock(min(times))).split(">", 1)[1].split("<", 1)[0]
     return TONES[state], look.t("fresh.as_of", time=plain)

@@ -45,9 +45,12 @@ def dot(tone: str) -> Html:
     return tag("span", "", class_=f"dot {tone}", aria_hidden="true")
 
 
-def link(content: object, href: str, class_: str | None = None, title: str | None = None) -> Html:
+def link(
+    content: object, href: str, class_: str | None = None, title: str | None = None, *, is_record: bool = False
+) -> Html:
     """A link inside the app: a plain href that the top bar's script follows without a reload."""
-    return tag("a", content, href=href, data_nav="1", target="_self", class_=class_, title=title)
+    record = "1" if is_record else None
+    return tag("a", content, href=href, data_nav="1", data_record=record, target="_self", class_=class_, title=title)
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A table row; `href` makes it a door, `selected` marks the current one."""
+    """A table row; `href` makes it a door (`is_record`: to its source record), `selected` marks the current one.
+
+    `door` is the cell that carries the link.
+    """
 
     cells: Sequence[Any]
     href: str | None = None
     selected: bool = False
+    is_record: bool = False
+    door: int = 0
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], keep: int | None = None) -> Html:
@@ -76,7 +84,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], keep: in
     for position, row in enumerate(rows):
         cells = []
         for at, (column, cell) in enumerate(zip(columns, row.cells, strict=True)):
-            content = link(cell, row.href) if at == 0 and row.href else h(cell)
+            content = link(cell, row.href, is_record=row.is_record) if at == row.door and row.href else h(cell)
             cells.append(tag("td", content, class_=_classes(column)))
         extra = "extra" if keep is not None and position >= keep else ""
         chosen = "chosen" if row.selected else ""
@@ -86,6 +94,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], keep: in
                 *cells,
                 class_=f"{extra} {chosen}".strip() or None,
                 data_row=row.href,
+                data_record="1" if row.href and row.is_record else None,
                 aria_current="true" if row.selected else None,
             )
         )

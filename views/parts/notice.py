@@ -9,7 +9,7 @@ from views.parts.format import Look
 from views.parts.html import Html, tag
 
 
-def notice(title: str, *lines: object, tone: str = "blue") -> Html:
+def notice(title: object, *lines: object, tone: str = "blue") -> Html:
     """A framed message."""
     body = [tag("p", line, class_="muted") for line in lines if line]
     return tag("div", tag("b", title), *body, class_=f"notice {tone}", role="status")

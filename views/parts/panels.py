@@ -44,6 +44,17 @@ def rows_panel(
     return panel(name, title, body, badge=badge, source=source, foot=join([more, foot]))
 
 
+def door(found: dict[str, Any], entity: str, row: dict[str, Any]) -> str | None:
+    """Where a row's source record opens, on a page that can open one."""
+    make: Callable[[str, str, str], str] | None = found.get("door")
+    return make(entity, str(row["source"]), str(row["source_id"])) if make and row.get("source_id") else None
+
+
+def _as_now(look: Look, found: dict[str, Any], note: Html) -> Html:
+    """The source note of a panel that has no history, marked when the card shows a past day."""
+    return join([chip(look.t("panel.as_now"), "amber"), " ", note]) if found.get("is_past") else note
+
+
 def receivables(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
     """Open items, the most overdue first."""
     data = found.get("receivables") or {}
@@ -51,7 +62,7 @@ def receivables(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Htm
     currencies = {item["currency"] for item in items}
     single = currencies.pop() if len(currencies) == 1 else None
     open_head = f"{look.t('col.open')} ({single})" if single else look.t("col.open")
-    rows = [item_row(look, item, single) for item in marked(items)]
+    rows = [item_row(look, item, single, door(found, "invoice", item)) for item in marked(items)]
     late = sum(1 for item in items if (item.get("days_past_due") or 0) > 0)
     badge = chip(look.t("panel.overdue_items", n=late), "red") if late else ""
     totals = data.get("by_currency") or []
@@ -92,8 +103,8 @@ def _undated(item: dict[str, Any]) -> str:
     return "term_not_started" if item.get("bucket") == "term_not_started" else "no_due_date"
 
 
-def item_row(look: Look, item: dict[str, Any], single: str | None) -> Row:
-    """One open item as a table row."""
+def item_row(look: Look, item: dict[str, Any], single: str | None, href: str | None = None) -> Row:
+    """One open item as a table row; `href` leads to its invoice."""
     days = item.get("days_past_due")
     name: list[object] = [item["invoice_number"]]
     if item.get("is_retention"):
@@ -109,7 +120,7 @@ def item_row(look: Look, item: dict[str, Any], single: str | None) -> Row:
     amount = look.exact(item["open_amount"])
     if single is None:
         amount = join([amount, " ", item["currency"]])
-    return Row([join(name), due, late, amount, item_state(look, item)])
+    return Row([join(name), due, late, amount, item_state(look, item)], href=href, is_record=True)
 
 
 def item_state(look: Look, item: dict[str, Any]) -> Html:
@@ -143,7 +154,9 @@ def tickets(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
                         PRIORITY_TONES.get(str(row.get("priority")), ""),
                     ),
                     tag("span", span, class_="t-red") if left is not None and left < 0 else span,
-                ]
+                ],
+                href=door(found, "ticket", row),
+                is_record=True,
             )
         )
     columns = [
@@ -153,7 +166,9 @@ def tickets(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.sla_left"), "num"),
     ]
     badge = chip(look.t("panel.breached", n=breached), "red") if breached else ""
-    return rows_panel(look, "tickets", columns, rows, badge=badge, source=source_note(look, fresh, "tickets"))
+    return rows_panel(
+        look, "tickets", columns, rows, badge=badge, source=_as_now(look, found, source_note(look, fresh, "tickets"))
+    )
 
 
 def opportunities(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
@@ -177,7 +192,9 @@ def opportunities(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> H
                     stage,
                     look.money(row.get("amount"), row.get("currency")),
                     look.day(row.get("close_on")),
-                ]
+                ],
+                href=door(found, "opportunity", row),
+                is_record=True,
             )
         )
     columns = [
@@ -186,7 +203,9 @@ def opportunities(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> H
         Column(look.t("col.amount"), "num"),
         Column(look.t("col.expected"), "num"),
     ]
-    return rows_panel(look, "opportunities", columns, rows, source=source_note(look, fresh, "crm"))
+    return rows_panel(
+        look, "opportunities", columns, rows, source=_as_now(look, found, source_note(look, fresh, "crm"))
+    )
 
 
 def projects(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
@@ -207,7 +226,9 @@ def projects(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
                     look.text(step["name"]) if step.get("name") else look.na(),
                     planned,
                     look.percent(row.get("progress_percent")) if row.get("progress_percent") is not None else look.na(),
-                ]
+                ],
+                href=door(found, "project", row),
+                is_record=True,
             )
         )
     columns = [
@@ -217,7 +238,9 @@ def projects(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.done"), "num"),
     ]
     badge = chip(look.t("panel.late", n=late), "amber") if late else ""
-    return rows_panel(look, "projects", columns, rows, badge=badge, source=source_note(look, fresh, "projects"))
+    return rows_panel(
+        look, "projects", columns, rows, badge=badge, source=_as_now(look, found, source_note(look, fresh, "projects"))
+    )
 
 
 def _lamp(look: Look, health: Any) -> Html:
@@ -237,17 +260,16 @@ def contracts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
             Row(
                 [
                     tag("span", look.text(row.get("number")), title=row.get("name")),
-                    join(
-                        [
-                            look.label("contract_kind", row.get("kind")),
-                            " · ",
-                            look.label("contract_status", row.get("status")),
-                        ]
+                    look.dotted(
+                        look.label("contract_kind", row.get("kind")),
+                        look.label("contract_status", row.get("status")),
                     ),
                     look.money(row.get("amount"), row.get("currency")),
                     look.day(row["end_on"]) if row.get("end_on") else look.na(),
                     chance,
-                ]
+                ],
+                href=door(found, "contract", row),
+                is_record=True,
             )
         )
     columns = [
@@ -257,7 +279,7 @@ def contracts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.ends"), "num"),
         Column(look.t("col.renewal"), "num"),
     ]
-    return rows_panel(look, "contracts", columns, rows, source=source_note(look, fresh, "crm"))
+    return rows_panel(look, "contracts", columns, rows, source=_as_now(look, found, source_note(look, fresh, "crm")))
 
 
 def orders(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
@@ -271,7 +293,9 @@ def orders(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
                 look.money(row.get("gross_amount"), row.get("currency")),
                 look.percent(row.get("delivered_percent")),
                 look.percent(row.get("invoiced_percent")),
-            ]
+            ],
+            href=door(found, "sales_order", row),
+            is_record=True,
         )
         for row in listed
     ]
@@ -282,7 +306,7 @@ def orders(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.delivered"), "num"),
         Column(look.t("col.invoiced"), "num"),
     ]
-    return rows_panel(look, "orders", columns, rows, source=source_note(look, fresh, "erp"))
+    return rows_panel(look, "orders", columns, rows, source=_as_now(look, found, source_note(look, fresh, "erp")))
 
 
 def contacts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
@@ -304,7 +328,9 @@ def contacts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
                     look.text(role) if role else look.na(),
                     look.phone(row.get("mobile") or row.get("phone")),
                     tag("span", look.text(row.get("email")), class_="clip"),
-                ]
+                ],
+                href=door(found, "contact", row),
+                is_record=True,
             )
         )
     columns = [
@@ -313,7 +339,35 @@ def contacts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.phone"), "num"),
         Column(look.t("col.email"), phone=False),
     ]
-    return rows_panel(look, "contacts", columns, rows, source=source_note(look, fresh, "crm"))
+    return rows_panel(look, "contacts", columns, rows, source=_as_now(look, found, source_note(look, fresh, "crm")))
+
+
+def records(look: Look, found: dict[str, Any], _fresh: dict[str, Any]) -> Html:
+    """The source records that are this customer, and what says so."""
+    listed = (found.get("provenance") or {}).get("records") or []
+    rows = [
+        Row(
+            [
+                look.label("source", row.get("source")),
+                tag("span", look.text(row.get("code") or row.get("source_id")), title=row.get("source_id")),
+                look.text(row.get("name")),
+                tag("span", look.label("match_rule", row.get("rule")), title=row.get("evidence")),
+            ],
+            href=door(found, "customer", row),
+            is_record=True,
+        )
+        for row in listed
+    ]
+    columns = [
+        Column(look.t("col.source")),
+        Column(look.t("col.code"), "mid"),
+        Column(look.t("col.customer")),
+        Column(look.t("col.match_rule"), phone=False),
+    ]
+    badge = chip(look.count(len(rows))) if rows else ""
+    return rows_panel(
+        look, "records", columns, rows, badge=badge, source=_as_now(look, found, h(look.t("panel.identity")))
+    )
 
 
 PANELS: dict[str, Callable[[Look, dict[str, Any], dict[str, Any]], Html]] = {
@@ -324,6 +378,7 @@ PANELS: dict[str, Callable[[Look, dict[str, Any], dict[str, Any]], Html]] = {
     "contracts": contracts,
     "orders": orders,
     "contacts": contacts,
+    "records": records,
 }
 
 __all__ = ["PANELS", "item_row", "panel", "rows_panel"]

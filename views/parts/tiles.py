@@ -32,17 +32,23 @@ BUCKET_TONES = {
 }
 
 
+ROLE_TILES = {
+    "service": ["health", "tickets", "projects", "receivables", "credit", "contracts", "renewal"],
+    "finance": ["health", "receivables", "credit", "contracts", "renewal", "tickets", "projects"],
+}
+
+
 def tile(
     panel: str,
     label: object,
     figure: object,
     *lines: object,
     tone: str = "",
-    wide: bool = False,
+    size: str = "",
     href: str | None = None,
 ) -> Html:
-    """One tile; the whole of it opens the panel, or with `href` the page that holds its rows."""
-    names = ["tile", "wide" if wide else "", "bad" if tone == "bad" else ""]
+    """One tile (size: wide, slim or empty); it opens the panel, or with `href` the page that holds its rows."""
+    names = ["tile", size, "bad" if tone == "bad" else ""]
     body = [tag("span", line, class_="ln") if not _block(line) else line for line in lines if line]
     return tag(
         "a",
@@ -61,19 +67,20 @@ def _block(line: object) -> bool:
     return isinstance(line, Html) and line.startswith("<div")
 
 
-def strip(look: Look, found: dict[str, Any]) -> Html:
-    """The seven tiles of a customer."""
+def strip(look: Look, found: dict[str, Any], role: str = "account_manager") -> Html:
+    """The seven tiles of a customer, in the order the role reads them."""
     kpis = found.get("kpis") or {}
-    drawn = [
-        _health(look, kpis),
-        _contracts(look, kpis),
-        _renewal(look, kpis),
-        _receivables(look, found, kpis),
-        _credit(look, kpis),
-        _tickets(look, kpis),
-        _projects(look, kpis),
-    ]
-    return tag("nav", *drawn, class_="tiles", aria_label=look.t("customer.figures"))
+    drawn = {
+        "health": _health(look, kpis),
+        "contracts": _contracts(look, kpis),
+        "renewal": _renewal(look, kpis),
+        "receivables": _receivables(look, found, kpis),
+        "credit": _credit(look, kpis),
+        "tickets": _tickets(look, kpis),
+        "projects": _projects(look, kpis),
+    }
+    ordered = [drawn[name] for name in ROLE_TILES.get(role, list(drawn))]
+    return tag("nav", *ordered, class_="tiles", aria_label=look.t("customer.figures"))
 
 
 def _health(look: Look, kpis: dict[str, Any]) -> Html:
@@ -145,7 +152,7 @@ def _receivables(look: Look, found: dict[str, Any], kpis: dict[str, Any]) -> Htm
         figure,
         *lines,
         tone="bad" if due > 0 else "",
-        wide=True,
+        size="wide",
     )
 
 
@@ -182,10 +189,15 @@ def bucket_line(look: Look, buckets: dict[str, Any]) -> Html:
         return h(look.t("kpi.nothing_open"))
     figures, unit = look.common([buckets[name] for name in names])
     parts = [
-        tag("span", f"{look.t('bucket.' + name)} {figure}", title=look.amount(buckets[name]), class_="n")
+        tag(
+            "span",
+            f"{look.t('bucket.' + name)} {figure}{unit if name == names[-1] else ''}",
+            title=look.amount(buckets[name]),
+            class_="n",
+        )
         for name, figure in zip(names, figures, strict=True)
     ]
-    return join([look.dotted(*parts), unit])
+    return look.dotted(*parts)
 
 
 def _credit(look: Look, kpis: dict[str, Any]) -> Html:
@@ -216,21 +228,21 @@ def _credit(look: Look, kpis: dict[str, Any]) -> Html:
 def _tickets(look: Look, kpis: dict[str, Any]) -> Html:
     tickets = kpis.get("tickets") or {}
     if tickets.get("open") is None:
-        return tile("tickets", look.t("kpi.tickets"), look.state(None))
+        return tile("tickets", look.t("kpi.tickets"), look.state(None), size="slim")
     figure: list[object] = [look.count(tickets["open"])]
     if tickets.get("breached"):
         figure.append(tag("small", " ", look.t("kpi.breached", n=tickets["breached"]), class_="t-red"))
     urgent = look.t("kpi.urgent", n=tickets["urgent"]) if tickets.get("urgent") else ""
-    return tile("tickets", look.t("kpi.tickets"), join(figure), urgent)
+    return tile("tickets", look.t("kpi.tickets"), join(figure), urgent, size="slim")
 
 
 def _projects(look: Look, kpis: dict[str, Any]) -> Html:
     projects = kpis.get("projects") or {}
     if projects.get("active") is None:
-        return tile("projects", look.t("kpi.projects"), look.state(None))
+        return tile("projects", look.t("kpi.projects"), look.state(None), size="slim")
     figure: list[object] = [look.count(projects["active"])]
     if projects.get("late"):
         figure.append(tag("small", " ", look.t("kpi.late", n=projects["late"]), class_="t-amber"))
     following = projects.get("next_milestone_on")
     line = look.t("kpi.next_milestone", on=look.month_day(following)) if following else ""
-    return tile("projects", look.t("kpi.projects"), join(figure), line)
+    return tile("projects", look.t("kpi.projects"), join(figure), line, size="slim")

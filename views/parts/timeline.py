@@ -7,10 +7,12 @@ from typing import Any
 import streamlit as st
 
 from model import serve
+from model.serve.timeline import end_of
 from views import state
 from views.parts import html
 from views.parts.format import Look
 from views.parts.html import Html, empty, h, join, link, tag
+from views.parts.panels import door
 
 KINDS = ["comm", "money", "service", "project", "sale"]
 PAGE = 12
@@ -23,7 +25,8 @@ def panel(context: state.Context, found: dict[str, Any]) -> Html:
     kind = asked if asked in KINDS else None
     shown = _shown()
     # One more than is shown tells whether there is an earlier page.
-    events = serve.timeline(context.viewer, context.db, key, kind=kind, limit=shown + 1)
+    before = end_of(context.db, found["as_of"]) if found.get("is_past") else None
+    events = serve.timeline(context.viewer, context.db, key, kind=kind, before=before, limit=shown + 1)
     chips = [
         link(
             look.t("kind.all" if one is None else f"kind.{one}"),
@@ -35,7 +38,7 @@ def panel(context: state.Context, found: dict[str, Any]) -> Html:
     ]
     body: list[object] = [tag("div", *chips, class_="kinds", role="group", aria_label=look.t("kind.filter"))]
     if events:
-        body.append(tag("ol", *[_event(look, row) for row in events[:shown]], class_="line"))
+        body.append(tag("ol", *[_event(look, row, found) for row in events[:shown]], class_="line"))
     else:
         body.append(empty(look.t("panel.timeline_none")))
     foot: object = ""
@@ -49,7 +52,7 @@ def _shown() -> int:
     return min(max(int(asked), PAGE), 500) if asked.isdigit() and len(asked) < 5 else PAGE
 
 
-def _event(look: Look, row: dict[str, Any]) -> Html:
+def _event(look: Look, row: dict[str, Any], found: dict[str, Any]) -> Html:
     # The message id follows the page's language even where the answer came from a cache.
     title: list[object] = [look.say(row.get("msgid") or row["title"])]
     if row.get("amount") is not None:
@@ -60,9 +63,11 @@ def _event(look: Look, row: dict[str, Any]) -> Html:
         look.label("source", row["source"]) if row.get("source") else None,
         h(row["person"]) if row.get("person") else None,
     )
+    opened = door(found, row["entity"], row) if row.get("entity") else None
+    heading = link(join(title), opened, is_record=True) if opened else join(title)
     return tag(
         "li",
-        tag("b", *title),
+        tag("b", heading),
         tag("span", detail, class_="by", style="display:block") if detail else "",
         tag("span", by, class_="by"),
         class_=row.get("kind"),
