@@ -20,8 +20,11 @@ from ingest import collect
 from model import build, policy, serve
 from model.search_tokens import HAN, fold, key
 from model.serve import Served
+from ops.instance import Instance, InstanceConfig, SourceConfig
 
+CUSTOMERS = 30_000
 LIMIT, EACH = 10, 40
+FILES = ("customer", "employee", "ticket")
 _WORD = re.compile(r"[0-9a-z]+")
 _VALUES = """
 select distinct customer_key, kind, value from (
@@ -131,11 +134,19 @@ def measure(served: Served) -> dict[str, object]:
     }
 
 
+def instance_of(home: Path, customers: int) -> Instance:
+    """An instance whose only source holds customers, their owners and their tickets: what a search looks through."""
+    folder = home.parent / f"{home.name}-files"
+    synthetic.write(folder, customers, only=FILES)
+    source = SourceConfig(name="books", connector="template", role="erp", settings={"folder": str(folder)})
+    return Instance.create(home, InstanceConfig(company="Benchmark", source=[source]))
+
+
 def run(arguments: argparse.Namespace) -> dict[str, object]:
     """Figures: p50_ms, p95_ms, scan_to_index_ratio (medians), wrong_hits, missed_hits (up to the limit of a page)."""
     work = Path(tempfile.mkdtemp(prefix="bench-search-"))
     try:
-        instance = synthetic.instance(work / "i", arguments.customers)
+        instance = instance_of(work / "i", arguments.customers)
         collect.sync(instance, "books")
         build.build(instance, full=True)
         return {"customers": arguments.customers, **measure(serve.open_published(instance))}
