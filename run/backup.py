@@ -1,8 +1,8 @@
 """Backing an instance up while it works, and restoring it into a new folder.
 
-In a backup: c360.toml, config/, models/, the operational store, the served build, committed landing runs; secrets and
-the warehouse on request. The store is copied before landing, because a cursor may stand behind landing but never
-ahead of it; store, build and warehouse are copied under the builder's lease, because they must agree.
+In a backup: c360.toml, config/, models/, documents/, the operational store, the served build, committed landing runs;
+secrets and the warehouse on request. The store is copied before landing, because a cursor may stand behind landing but
+never ahead of it; store, build and warehouse are copied under the builder's lease, because they must agree.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from run import archive
 
 Progress = Callable[[str], None]
 _LANDING, _PUBLISHED, _SECRETS = "landing", "published", "secrets"
-_FOLDERS = ("config", "models")
+_FOLDERS = ("config", "models", "documents")
 
 
 @dataclass(frozen=True)

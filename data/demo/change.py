@@ -58,6 +58,8 @@ def _bill(world: World, rng: Random, moment: int) -> bool:
     amount = int(rng.lognormvariate(10.5, 0.8)) * 100
     bill = money.bill(world, rng, entity, entity.erp[0], world.today, [PlanRow(1, world.today + 30, amount)])
     _stamp(bill.row, moment - _late(rng))
+    if bill.row["F_PAEZ_InvoiceNo"]:
+        _stamp(world.kingdee["IV_SALESIC"][-1], moment)
     return True
 
 

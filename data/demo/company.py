@@ -65,8 +65,8 @@ class Company:
 
 
 def generate(customers: int = 2000, seed: int = 20260101, months: int = 36, *, today: date) -> Company:
-    """A company of `customers` legal entities (at least 20) whose history ends before `today`. Deterministic."""
-    world = World(max(customers, 20), seed, months, today.toordinal())
+    """A company of `customers` legal entities (at least 10) whose history ends before `today`. Deterministic."""
+    world = World(max(customers, 10), seed, months, today.toordinal())
     collecting_garbage = gc.isenabled()
     gc.disable()  # half a million live dicts and no cycles: collection would take longer than the work
     try:

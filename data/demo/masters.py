@@ -51,6 +51,7 @@ BILL_TYPES = {
     "credit": (50004, "YSD_CN", "贷项应收单"),
     "order": (50011, "XSDD01_SYS", "标准销售订单"),
 }
+SOURCE_FORMS = {"AR_receivable": ("AR_receivable", "应收单")}
 
 
 def auxiliary() -> dict[str, dict[int, tuple[str, str]]]:

@@ -93,6 +93,7 @@ def bill(
         "FEntityPlan": [plan_entry(world, each, sign, gross) for each in rows],
     }
     world.add("kingdee", "AR_receivable", row)
+    _tax_bill(world, row, day)
     entry = Bill(key, bill_number, entity, entity.currency, day, kind, sign, rows, state == ("C", False), row)
     world.ledger.bills[key] = entry
     return entry
@@ -107,6 +108,23 @@ def _tax_invoice(rng: Random, entity: Entity, kind: str, day: int) -> str:
     if kind not in {"invoice", "red"} or rng.random() >= 0.9:
         return ""
     return codes.tax_invoice_number(rng, int(timing.iso(day)[:4]), entity.city.code or "31")
+
+
+def _tax_bill(world: World, bill_row: Record, day: int) -> None:
+    """Append the 增值税专用发票 of an AR bill that has one: its number is the bill's F_PAEZ_InvoiceNo."""
+    if not bill_row["F_PAEZ_InvoiceNo"]:
+        return
+    stamps = ("FDocumentStatus", "FCancelStatus", "FCreateDate", "FModifyDate", "FApproveDate", "FCancelDate")
+    copied = ("FDATE", "FCUSTOMERID", "FSETTLEORGID", "FCURRENCYID", "FALLAMOUNTFOR", *stamps)
+    row: Record = {
+        "FID": world.next("tax invoice", 600001),
+        "FBillNo": documents.number(world, "FP", "tax invoice number", day),
+        "FINVOICENO": bill_row["F_PAEZ_InvoiceNo"],
+        "FINVOICEDATE": bill_row["FDATE"],
+        "F_PAEZ_ArBillNo": bill_row["FBillNo"],
+        **{key: bill_row[key] for key in copied},
+    }
+    world.add("kingdee", "IV_SALESIC", row)
 
 
 def _detail(world: World, rng: Random, sign: int, gross: int, net: int, tax: int, source: str) -> Record:
@@ -141,6 +159,8 @@ def match(
     world.ledger.matches.append(Match(kind, target.id, row.number, origin, amount, day, reversed_on))
     if not reversed_on:
         _settle(target, row, amount)
+    if kind == "receipt":
+        _source_entry(world, target, world.ledger.receipts[origin], amount)
     return world.add(
         "kingdee",
         "AR_Match",
@@ -160,6 +180,21 @@ def match(
             "FModifyDate": timing.wall(changed),
         },
     )
+
+
+def _source_entry(world: World, target: Bill, got: Receipt, amount: int) -> None:
+    """Note the bill on the receipt that was made out for it; a bill younger than the receipt was matched later."""
+    if target.day > got.day:
+        return
+    line = {
+        "FRECEIVEBILLSRCENTRY_FEntryID": world.next("entry", 500001),
+        "FSRCBILLTYPEID": "AR_receivable",
+        "FSRCBILLNO": target.number,
+        "FSRCBILLID": target.id,
+        "FREALRECAMOUNTFOR_S": amount / 100,
+        "FPLANRECAMOUNTFOR_S": amount / 100,
+    }
+    got.row["FRECEIVEBILLSRCENTRY"].append(line)
 
 
 def _settle(target: Bill, row: PlanRow, amount: int) -> None:
@@ -221,6 +256,7 @@ def receipt(
         "FWRITTENOFFSTATUS": "A",
         **documents.stamps(world, rng, day, *state),
         "FRECEIVEBILLENTRY": [entry],
+        "FRECEIVEBILLSRCENTRY": [],
     }
     world.add("kingdee", "AR_RECEIVEBILL", row)
     result = Receipt(key, entity, currency, day, amount, state == ("C", False), row)

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
-import duckdb
 from sqlalchemy import Connection, select
 
-from model.alerts import state
+from model.alerts import machine
 from model.alerts.calendar import Calendar
-from model.alerts.rule import COLUMNS, Rule, load
-from model.alerts.state import Existing, Work
+from model.alerts.findings import opened
+from model.alerts.machine import Finding
+from model.alerts.rule import Rule, load
+from model.alerts.stored import Changes, Existing, ended_since, last_numbers, living
+from model.alerts.work import Work
 from model.publish import current
 from ops import clock
-from ops.errors import FatalError
 from ops.instance import Instance
 from ops.leases import lease
-from ops.store import Store, stamp, unstamp
-from ops.tables import alerts, kv
+from ops.store import Store, stamp
+from ops.tables import kv
 
-_WORK_SQL = Path(__file__).with_name("work.sql")
+CURED_WINDOW_DAYS = 7
+HELD = "alerts.held"
 _SEEN = "alerts.evaluated"
 
 
@@ -61,18 +61,6 @@ class Evaluated:
     by_rule: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One row of a rule's condition, with the step it has reached."""
-
-    subject: str
-    anchor: str
-    owner_key: str | None
-    step: int
-    hold: str | None
-    details: dict[str, Any]
-
-
 def evaluate(instance: Instance, published: PublishedBuild | None = None) -> Evaluated:
     """Judge every rule on `published` (default: the current build) as of today and move the alerts' states.
 
@@ -87,16 +75,98 @@ def evaluate(instance: Instance, published: PublishedBuild | None = None) -> Eva
         if seen is not None and version_order(published.version) < version_order(seen):
             result.skipped = f"version {published.version} is older than {seen}, which was judged already"
             return result
-        work = Work.read(instance.store)
-        findings = dict(_find(rules, published.path, work, as_of))
-        calendar = Calendar.load(instance.config_dir)
+        work = Work.read(instance)
+        with opened(published.path, rules) as finder:
+            work.load(finder.con)
+            finder.prepare(as_of, clock.now())
+            findings = {rule.id: finder.find(rule, as_of) for rule in rules if rule.follows is None}
+            work.cured(_endings(instance, findings, as_of))
+            work.load(finder.con, "work_cured")
+            findings |= {rule.id: finder.find(rule, as_of) for rule in rules if rule.follows is not None}
         with instance.store.begin() as connection:
-            for rule in rules:
-                _move(connection, rule, findings[rule.id], work, calendar, result, instance.config.zone)
-            _retire_unknown(connection, {rule.id for rule in rules}, result)
+            apply(connection, instance, rules, findings, work, result)
             value = json.dumps({"version": published.version, "as_of": as_of.isoformat()})
             instance.store.upsert(connection, kv, {"key": _SEEN, "value": value, "updated_at": stamp()}, ["key"])
     return result
+
+
+def apply(
+    connection: Connection,
+    instance: Instance,
+    rules: list[Rule],
+    findings: dict[str, dict[str, Finding]],
+    work: Work,
+    result: Evaluated,
+) -> None:
+    """Move every episode by what was found; the changes are gathered and written as sets."""
+    zone = instance.config.zone
+    mover = Mover(Changes(result.version), work, Calendar.load(instance.config_dir), result)
+    known = living(connection, zone)
+    for rule in rules:
+        numbers = last_numbers(connection, rule.id, findings[rule.id].keys() - known.get(rule.id, {}).keys())
+        mover.move(rule, findings[rule.id], known.pop(rule.id, {}), numbers)
+    for left in known.values():
+        for existing in left.values():
+            mover.changes.end(existing, "rule removed")
+            result.cured += 1
+    mover.changes.write(connection)
+    covered = {owner: len(items) for owner, items in mover.covered.items()}
+    held = {"key": HELD, "value": json.dumps(covered), "updated_at": stamp()}
+    instance.store.upsert(connection, kv, held, ["key"])
+
+
+class Mover:
+    """Takes the decisions of one evaluation; `covered`: owner → the items that nobody is chased for."""
+
+    def __init__(self, changes: Changes, work: Work, calendar: Calendar, result: Evaluated) -> None:
+        self.changes, self._work, self._result = changes, work, result
+        self.covered: dict[str, set[str]] = {}
+        self._waited = cache(lambda since: calendar.business_days(since, result.as_of))
+
+    def move(
+        self, rule: Rule, findings: dict[str, Finding], known: dict[str, Existing], numbers: dict[str, int]
+    ) -> None:
+        """Fire, carry on or end every subject of one rule; `numbers`: last episodes of those without a living one."""
+        for subject, finding in findings.items():
+            if finding.hold == "covered" and finding.owner_key and rule.subject == "item":
+                self.covered.setdefault(finding.owner_key, set()).add(subject)
+            self._result.held += finding.hold is not None
+            existing = known.get(subject)
+            if existing is not None:
+                self._carry_on(rule, finding, existing)
+            elif machine.begins(finding):
+                self.changes.fire(rule, finding, numbers.get(subject, 0) + 1)
+                self._result.fired += 1
+                self._result.by_rule[rule.id] = self._result.by_rule.get(rule.id, 0) + 1
+            else:
+                continue
+            self._result.active += 1
+        for subject, existing in known.items():
+            if subject not in findings and machine.ends(rule, existing.episode):
+                self.changes.end(existing)
+                self._result.cured += 1
+
+    def _carry_on(self, rule: Rule, finding: Finding, existing: Existing) -> None:
+        answer = self._work.answer(finding.subject, existing.waiting_since, self._result.as_of)
+        waited = self._waited(existing.episode.waiting_since) if rule.escalate_after_days else 0
+        verdict = machine.carry_on(rule, finding, existing.episode, answer, self._result.as_of, waited)
+        self.changes.carry(rule, finding, existing, verdict)
+        self._result.stepped += verdict.event == "stepped"
+        self._result.escalated += verdict.event == "escalated" and verdict.level > existing.episode.level
+
+
+def _endings(instance: Instance, findings: dict[str, dict[str, Finding]], as_of: date) -> list[tuple[Any, ...]]:
+    """What ended lately and what ends today, for the rules that follow others; columns of work_cured."""
+    zone = instance.config.zone
+    with instance.store.read() as connection:
+        rows = ended_since(connection, as_of - timedelta(days=CURED_WINDOW_DAYS), zone)
+        known = living(connection, zone)
+    return rows + [
+        existing.as_ended(as_of)
+        for rule, found in findings.items()
+        for subject, existing in known.get(rule, {}).items()
+        if subject not in found
+    ]
 
 
 def version_order(version: str) -> list[tuple[int, int, str]]:
@@ -109,142 +179,3 @@ def _last_seen(store: Store) -> str | None:
     with store.read() as connection:
         row = connection.execute(select(kv.c.value).where(kv.c.key == _SEEN)).first()
     return None if row is None else str(json.loads(row.value)["version"])
-
-
-def _find(rules: list[Rule], path: Path, work: Work, as_of: date) -> Iterator[tuple[str, dict[str, Finding]]]:
-    con = duckdb.connect(str(path), read_only=True)
-    try:
-        work.load(con)
-        for statement in con.extract_statements(_WORK_SQL.read_text(encoding="utf-8")):
-            con.execute(statement, {"as_of": as_of} if statement.named_parameters else None)
-        names = dict(con.execute("select customer_key, name from core.dim_customer").fetchall())
-        managers = dict(con.execute("select employee_key, manager_key from core.dim_employee").fetchall())
-        for rule in rules:
-            found = (_finding(rule, row, names, managers) for row in _rows(con, rule, as_of))
-            yield rule.id, {finding.subject: finding for finding in found if finding.step}
-    finally:
-        con.close()
-
-
-def _rows(con: duckdb.DuckDBPyConnection, rule: Rule, as_of: date) -> list[dict[str, Any]]:
-    sql = rule.condition.sql
-    try:
-        cursor = con.execute(sql, {"as_of": as_of} if "$as_of" in sql else None)
-    except duckdb.Error as error:
-        raise FatalError(
-            f"alert rule {rule.id}: its condition cannot be run: {error}", remedy="correct its condition.sql"
-        ) from error
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _finding(rule: Rule, row: dict[str, Any], names: dict[Any, str], managers: dict[Any, str | None]) -> Finding:
-    values = {name: row.get(name) for name in COLUMNS}
-    measure = values["measure"]
-    amount = values["amount"]
-    details = {
-        "customer_key": values["customer_key"],
-        "customer": names.get(values["customer_key"], ""),
-        "document": values["document"],
-        "currency": values["currency"],
-        "amount": None if amount is None else f"{Decimal(str(amount)):.2f}",
-        "days": None if values["days"] is None else int(values["days"]),
-        "due_on": None if values["due_on"] is None else values["due_on"].isoformat(),
-        "manager_key": managers.get(values["owner_key"]),
-    }
-    return Finding(
-        subject=str(values["subject"]),
-        anchor=str(values["anchor"] or values["subject"]),
-        owner_key=values["owner_key"],
-        step=0 if measure is None else rule.step_of(float(measure)),
-        hold=values["hold"],
-        details=details,
-    )
-
-
-def _move(
-    connection: Connection,
-    rule: Rule,
-    findings: dict[str, Finding],
-    work: Work,
-    calendar: Calendar,
-    result: Evaluated,
-    zone: str,
-) -> None:
-    known = state.latest_episodes(connection, rule.id)
-    for subject, finding in findings.items():
-        existing = known.get(subject)
-        if existing is None or existing.state == "cured":
-            if finding.hold is not None:
-                result.held += 1
-                continue
-            episode = 1 if existing is None else existing.episode + 1
-            state.fire(connection, rule, finding, episode, result.version)
-            result.fired += 1
-            result.by_rule[rule.id] = result.by_rule.get(rule.id, 0) + 1
-        else:
-            _carry_on(connection, rule, finding, existing, work, calendar, result, zone)
-        result.active += 1
-    for subject, existing in known.items():
-        if existing.state != "cured" and subject not in findings:
-            state.change(connection, existing, "cured", "cured", version=result.version)
-            result.cured += 1
-
-
-def _carry_on(
-    connection: Connection,
-    rule: Rule,
-    finding: Finding,
-    existing: Existing,
-    work: Work,
-    calendar: Calendar,
-    result: Evaluated,
-    zone: str,
-) -> None:
-    """One active alert whose condition still holds: its new state, in order of who has the last word."""
-    today = result.as_of
-    stepped = finding.step > existing.step
-    since = _day(unstamp(existing.waiting_since), zone)
-    answer = work.answer(finding.subject, existing, today)
-    target, event = existing.state, "seen"
-    if finding.hold in {"disputed", "promised"}:
-        target, event = finding.hold, finding.hold
-    elif answer is not None and not stepped:
-        target, event = answer, answer
-    elif (
-        existing.state == "snoozed"
-        and existing.snoozed_until is not None
-        and existing.snoozed_until > today.isoformat()
-    ):
-        target = "snoozed"
-    elif stepped:
-        target, event = "new", "stepped"
-    elif existing.state in {"disputed", "promised", "snoozed"}:
-        target, event = "new", "resumed"
-    elif existing.state in {"new", "notified"} and _is_overripe(rule, finding, calendar, since, today):
-        target, event = "escalated", "escalated"
-    result.stepped += stepped
-    result.held += finding.hold is not None
-    result.escalated += event == "escalated"
-    snoozed_until = work.snoozed_until(finding.subject) if target == "snoozed" and answer else existing.snoozed_until
-    state.carry(connection, rule, finding, existing, target, event, snoozed_until, result.version)
-
-
-def _is_overripe(rule: Rule, finding: Finding, calendar: Calendar, since: date, today: date) -> bool:
-    return (
-        rule.escalate_after_days is not None
-        and finding.hold is None
-        and finding.step >= rule.escalate_from_step
-        and calendar.business_days(since, today) >= rule.escalate_after_days
-    )
-
-
-def _day(instant: datetime, zone: str) -> date:
-    return instant.astimezone(ZoneInfo(zone)).date()
-
-
-def _retire_unknown(connection: Connection, rules: set[str], result: Evaluated) -> None:
-    """Alerts of a rule that was removed or switched off end with it."""
-    for row in connection.execute(select(alerts).where(alerts.c.rule.not_in(rules), alerts.c.state != "cured")):
-        state.change(connection, Existing.of(row), "cured", "rule removed", version=result.version)
-        result.cured += 1

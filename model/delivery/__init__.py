@@ -1,12 +1,26 @@
-"""Delivery: at most one digest per person and day, from an outbox that is committed before anything is sent.
+"""Delivery: urgent alerts at once, all others in at most one digest per person and day, from an outbox that is
+committed before anything is sent.
 
-people.py   who is told, in which language, with which masks
-digest.py   alerts → one mail with a text and an HTML part
-outbox.py   composing digests into the outbox, at most one per person and day
-smtp.py     one mail over one connection, failures told apart
-sender.py   deliver: drain the outbox with retries, dead letters and a ledger; preview
+people.py     who is told, who stands in, in which language, with which masks
+pending.py    what has to be told now
+digest.py     alerts → a message; mail.py and chat.py render it
+outbox.py     messages into the outbox, their alerts marked as told
+carriers.py   the configured channels: smtp.py, robots.py (WeCom, DingTalk, Feishu), webhooks.py (Slack, Teams, others)
+sender.py     deliver: drain the outbox with retries, dead letters and a ledger; preview
+faults.py     how a hand-over fails
+health.py     what `c360 doctor` says about alerts and channels
 """
 
-from model.delivery.sender import Delivered, deliver, demo_recipient, preview
+from model.delivery.health import ledger, notes, problems
+from model.delivery.sender import Delivered, deliver, demo_recipient, is_configured, preview
 
-__all__ = ["Delivered", "deliver", "demo_recipient", "preview"]
+__all__ = [
+    "Delivered",
+    "deliver",
+    "demo_recipient",
+    "is_configured",
+    "ledger",
+    "notes",
+    "preview",
+    "problems",
+]

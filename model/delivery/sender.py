@@ -1,18 +1,15 @@
 """Draining the outbox: retries with backoff, dead letters, and a ledger that says what is not known.
 
-Delivery is at least once. A row is set to `sending` and committed before the server sees the mail; a process killed
-before it recorded the answer leaves that state behind, the next run reports it as uncertain and sends the same mail
-with the same Message-ID again.
+Delivery is at least once. A row is set to `sending` and committed before the other side sees the message; a process
+killed before it recorded the answer leaves that state behind, the next run reports it as uncertain and sends the same
+message with the same id again.
 """
 
 from __future__ import annotations
 
-import smtplib
 from dataclasses import asdict, dataclass
-from datetime import timedelta
-from email import message_from_string
+from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +17,30 @@ from sqlalchemy import insert, select, update
 
 from model.alerts.engine import PublishedBuild
 from model.alerts.rule import load
-from model.delivery import smtp
+from model.delivery import mail
+from model.delivery.carriers import Carrier, carriers
 from model.delivery.digest import compose
-from model.delivery.outbox import pending, write_digests
-from model.delivery.people import Person, people
+from model.delivery.faults import Refused, Throttled, Uncertain
+from model.delivery.outbox import forget_told, moment, write_messages
+from model.delivery.pending import pending
+from model.delivery.people import Directory, Target
 from model.publish import current
 from ops import clock
 from ops.errors import FatalError
 from ops.instance import Instance
 from ops.leases import lease
-from ops.store import Store, stamp
+from ops.store import Store, stamp, unstamp
 from ops.tables import deliveries, outbox
 
-ATTEMPTS = 8
 BACKOFF = timedelta(minutes=1)
-BACKOFF_CAP = timedelta(hours=6)
+BACKOFF_CAP = timedelta(hours=1)
+GIVE_UP_AFTER = timedelta(days=3)
+TRIPS = 3  # failures in a row after which a channel is left alone for this run
 
 
 @dataclass
 class Delivered:
-    """What one run did: digests composed, mails sent, refused for now, given up, and of unknown fate."""
+    """What one run did: messages composed, sent, refused for now, given up, and of unknown fate."""
 
     composed: int = 0
     sent: int = 0
@@ -49,59 +50,74 @@ class Delivered:
     waiting: int = 0
 
 
+def is_configured(instance: Instance) -> bool:
+    """Whether there is any way to send: a mail server or a channel."""
+    return instance.config.mail is not None or bool(instance.config.channels)
+
+
 def deliver(instance: Instance, *, dry_run: bool = False, published: PublishedBuild | None = None) -> dict[str, int]:
-    """Compose today's digests and send what the outbox holds. Returns the counts of Delivered.
+    """Compose what has to be told now and send what the outbox holds. Returns the counts of Delivered.
 
-    `dry_run` stores and sends nothing: `composed` then counts the people who would be told.
+    `dry_run` stores and sends nothing: `composed` then counts the recipients that would be told.
 
-    A demo instance without mail settings keeps its digests in the outbox. FatalError on wrong credentials.
+    An instance without mail settings keeps its mails in the outbox. FatalError on wrong credentials, after the
+    other channels were served.
     """
     build = _build(instance, published)
     result = Delivered()
     if dry_run:
-        day = clock.today(instance.config.zone)
-        rules = {rule.id: rule for rule in load(instance.config_dir)}
-        result.composed = len(pending(instance, rules, people(instance, build), day))
+        now = moment(instance)
+        directory = Directory.load(instance, build, now.day)
+        result.composed = len(pending(instance.store, directory, load(instance.config_dir), now, now.day))
         result.waiting = _waiting(instance.store)
         return asdict(result)
     with lease(instance.store, "delivery"):
         result.uncertain += _report_interrupted(instance.store)
-        result.composed = len(write_digests(instance, build))
-        if instance.config.mail is not None:
-            _drain(instance, result)
+        result.composed = len(write_messages(instance, build))
+        problems = []
+        for name, carrier in carriers(instance).items():
+            try:
+                _drain(instance.store, name, carrier, result)
+            except FatalError as error:
+                problems.append(error)
         result.waiting = _waiting(instance.store)
+    if problems:
+        raise problems[0]
     return asdict(result)
 
 
 def preview(instance: Instance, person: str | None = None, *, published: PublishedBuild | None = None) -> EmailMessage:
-    """The digest of `person` (employee key, name or mail; default: who has most to read), as it would be sent.
+    """The digest of `person` (employee key, name or mail; default: who has most to read), as a mail.
 
     Nothing is stored or sent. FatalError when that person has nothing to be told.
     """
-    build = _build(instance, published)
     day = clock.today(instance.config.zone)
     rules = {rule.id: rule for rule in load(instance.config_dir)}
-    known = people(instance, build)
-    found = pending(instance, rules, known, day, everything=True)
-    key = _recipient(person, known, found)
-    return compose(instance, known[key], found[key], rules, day)
+    found = _everything(instance, published)
+    target = _recipient(person, found)
+    return mail.render(instance, target, compose(instance, target, found[target], rules, day))
 
 
 def demo_recipient(instance: Instance, *, published: PublishedBuild | None = None) -> str | None:
     """The employee key of who has most to be told, None when nobody has."""
-    rules = {rule.id: rule for rule in load(instance.config_dir)}
-    known = people(instance, _build(instance, published))
-    found = pending(instance, rules, known, clock.today(instance.config.zone), everything=True)
-    return _recipient(None, known, found) if found else None
+    found = _everything(instance, published)
+    return _recipient(None, found).key if found else None
 
 
-def _recipient(person: str | None, known: dict[str, Person], found: dict[str, list[dict[str, Any]]]) -> str:
+def _everything(instance: Instance, published: PublishedBuild | None) -> dict[Target, list[dict[str, Any]]]:
+    day = clock.today(instance.config.zone)
+    directory = Directory.load(instance, _build(instance, published), day)
+    piles = pending(instance.store, directory, load(instance.config_dir), None, day)
+    return {target: pile.digest for target, pile in piles.items() if target.key in directory.persons}
+
+
+def _recipient(person: str | None, found: dict[Target, list[dict[str, Any]]]) -> Target:
     if person is None and found:
-        return max(sorted(found), key=lambda key: len(found[key]))
-    for key in found:
-        if person in {key, known[key].name, known[key].email}:
-            return key
-    names = ", ".join(f"{known[key].name} ({key})" for key in sorted(found)[:10])
+        return max(sorted(found, key=lambda target: target.key), key=lambda target: len(found[target]))
+    for target in found:
+        if person in {target.key, target.name, target.address}:
+            return target
+    names = ", ".join(f"{target.name} ({target.key})" for target in list(found)[:10])
     raise FatalError(
         f"there is nothing to tell {person or 'anybody'}",
         valid=names or None,
@@ -119,7 +135,7 @@ def _waiting(store: Store) -> int:
 
 
 def _report_interrupted(store: Store) -> int:
-    """Rows left in `sending` by a killed process: nobody knows whether the server has them."""
+    """Rows left in `sending` by a killed process: nobody knows whether the other side has them."""
     with store.begin() as connection:
         left = connection.execute(select(outbox.c.message_id).where(outbox.c.state == "sending")).scalars().all()
         for identifier in left:
@@ -127,46 +143,55 @@ def _report_interrupted(store: Store) -> int:
             connection.execute(
                 update(outbox)
                 .where(outbox.c.message_id == identifier)
-                .values(state="waiting", next_try_at=stamp(), last_error="uncertain: sent again, same Message-ID")
+                .values(state="waiting", next_try_at=stamp(), last_error="uncertain: sent again under the same id")
             )
     return len(left)
 
 
-def _drain(instance: Instance, result: Delivered) -> None:
-    mail = instance.config.mail
-    if mail is None:
-        return
-    for row in _ready(instance.store):
-        _claim(instance.store, row.message_id)
+def _drain(store: Store, channel: str, carrier: Carrier, result: Delivered) -> None:
+    """Send what is ready on one channel, within its rate, until it fails several times in a row or asks for a pause."""
+    trips = 0
+    for row in _ready(store, channel):
+        wait_until = carrier.wait_until(store)
+        if wait_until is not None:
+            _pause(store, channel, wait_until)
+            return
+        _claim(store, row.message_id)
         try:
-            with smtp.connection(mail, instance.secrets) as server:
-                answer = _hand_over(server, row.body)
-        except smtp.Uncertain as error:
+            answer = carrier.send(row.body)
+        except Uncertain as error:
             result.uncertain += 1
-            _put_back(instance.store, row, "uncertain", str(error))
-        except smtp.Refused as error:
-            if error.permanent or row.attempts + 1 >= ATTEMPTS:
-                result.dead += 1
-                _finish(instance.store, row.message_id, "dead", str(error))
-            else:
-                result.failed += 1
-                _put_back(instance.store, row, "failed", str(error))
+            trips += 1
+            _put_back(store, row, "uncertain", str(error))
+        except Refused as error:
+            trips += not error.permanent
+            _refused(store, row, error, result)
+            if isinstance(error, Throttled):
+                _pause(store, channel, clock.now() + timedelta(seconds=error.retry_after or 0))
+                return
         except FatalError as error:
-            _put_back(instance.store, row, "failed", str(error))
+            _put_back(store, row, "failed", str(error))
             raise
         else:
+            trips = 0
             result.sent += 1
-            _finish(instance.store, row.message_id, "sent", answer)
+            _finish(store, row.message_id, "sent", answer)
+        if trips >= TRIPS:
+            return
 
 
-def _hand_over(server: smtplib.SMTP, body: str) -> str:
-    message = message_from_string(body, policy=SMTP)
-    return smtp.send(server, message)
+def _refused(store: Store, row: Any, error: Refused, result: Delivered) -> None:
+    if error.permanent or clock.now() - unstamp(row.created_at) >= GIVE_UP_AFTER:
+        result.dead += 1
+        _finish(store, row.message_id, "dead", str(error))
+    else:
+        result.failed += 1
+        _put_back(store, row, "failed", str(error))
 
 
-def _ready(store: Store) -> list[Any]:
+def _ready(store: Store, channel: str) -> list[Any]:
     query = select(outbox).where(
-        outbox.c.state == "waiting", outbox.c.next_try_at <= stamp(), outbox.c.channel == "mail"
+        outbox.c.state == "waiting", outbox.c.next_try_at <= stamp(), outbox.c.channel == channel
     )
     with store.read() as connection:
         return list(connection.execute(query.order_by(outbox.c.created_at, outbox.c.message_id)).all())
@@ -181,8 +206,18 @@ def _claim(store: Store, identifier: str) -> None:
         )
 
 
+def _pause(store: Store, channel: str, until: datetime) -> None:
+    """Nothing waiting on this channel is tried before `until`."""
+    with store.begin() as connection:
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.channel == channel, outbox.c.state == "waiting", outbox.c.next_try_at < stamp(until))
+            .values(next_try_at=stamp(until))
+        )
+
+
 def _put_back(store: Store, row: Any, outcome: str, reason: str) -> None:
-    wait = min(BACKOFF * 2**row.attempts, BACKOFF_CAP)
+    wait = min(BACKOFF * 2 ** min(row.attempts, 12), BACKOFF_CAP)
     with store.begin() as connection:
         _record(connection, row.message_id, outcome, reason)
         connection.execute(
@@ -199,6 +234,8 @@ def _finish(store: Store, identifier: str, outcome: str, detail: str) -> None:
         connection.execute(
             update(outbox).where(outbox.c.message_id == identifier).values(state=outcome, last_error=error)
         )
+        if outcome == "dead":
+            forget_told(connection, identifier)
 
 
 def _record(connection: Any, identifier: str, outcome: str, detail: str) -> None:

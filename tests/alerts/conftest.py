@@ -1,71 +1,143 @@
-"""A small published build with the columns the rules read, an instance on it, and a clock that tests move."""
+"""A small published build made by the product's own models, an instance on it, and a clock that tests move."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from bench import alert_build
 from ops.instance import Instance, InstanceConfig
 
-TABLES = """
-create schema core; create schema marts;
-create table core.dim_customer (customer_key varchar, name varchar, owner_key varchar,
-    credit_limit_amount decimal(18, 2), credit_currency varchar);
-create table core.dim_customer_record (customer_key varchar, source varchar, source_id varchar);
-create table core.dim_employee (employee_key varchar, name varchar, email varchar, is_active boolean,
-    manager_key varchar);
-create table core.fct_allocation (invoice_key varchar, receipt_key varchar, plan_row integer, amount decimal(18, 2),
-    effective_on date, reversed_on date, excluded_reason varchar, known_to timestamptz);
-create table core.fct_receipt (record_key varchar, customer_key varchar, currency varchar, amount decimal(18, 2),
-    received_on date, posted_on date, purpose varchar, bill_state varchar, excluded_reason varchar,
-    known_to timestamptz);
-create table core.fct_ticket (record_key varchar, customer_key varchar, number varchar, is_open boolean,
-    resolution_due_at timestamptz);
-create table core.fct_milestone (record_key varchar, customer_key varchar, project_key varchar, name varchar,
-    kind varchar, status varchar, planned_on date);
-create table core.dim_project (project_key varchar, code varchar, status varchar);
-create table marts.mart_open_item (record_key varchar, customer_key varchar, source varchar, source_id varchar,
-    kind varchar, invoice_number varchar, posted_on date, due_on date, release_on date, is_retention boolean,
-    currency varchar, open_amount decimal(18, 2));
-insert into core.dim_customer values ('C000001', '北辰仪器 <有限> 公司', 'E2', 1000000, 'CNY');
-insert into core.dim_customer_record values ('C000001', 'erp', 'K1');
-insert into core.dim_employee values ('E1', '王经理', 'boss@demo.example', true, null),
-    ('E2', '李销售', 'li@demo.example', true, 'E1');
-"""
+CUSTOMER = "C000001"
 
 
-@dataclass
 class Build:
-    """One published version."""
+    """One published version that tests add to; its tables are made anew when it is next read."""
 
-    version: str
-    path: Path
+    def __init__(self, version: str, file: Path) -> None:
+        self.version, self._file = version, file
+        self._stale = True
+        self._numbers = 0
+
+    @property
+    def path(self) -> Path:
+        """The build's file, its models run over what is staged."""
+        if self._stale:
+            con = duckdb.connect(str(self._file))
+            con.execute("set timezone = 'UTC'")
+            alert_build.run_models(con)
+            con.close()
+            self._stale = False
+        return self._file
+
+    def older(self, version: str) -> Build:
+        """The same file under another version's name."""
+        other = Build(version, self._file)
+        other._stale = False
+        return other
+
+    def stage(self, **rows: list[dict[str, Any]]) -> None:
+        """Add current rows, by entity."""
+        con = duckdb.connect(str(self._file))
+        con.execute("set timezone = 'UTC'")
+        alert_build.stage(con, rows)
+        con.close()
+        self._stale = True
 
     def run(self, sql: str) -> None:
-        """Change the build's rows."""
-        con = duckdb.connect(str(self.path))
+        """Change what is staged."""
+        con = duckdb.connect(str(self._file))
+        con.execute("set timezone = 'UTC'")
         con.execute(sql)
         con.close()
+        self._stale = True
 
-    def item(self, number: str, due: str, amount: int, *, key: str = "1") -> None:
-        """Add an open item `erp:<number>#<key>` of the customer."""
-        self.run(
-            f"insert into marts.mart_open_item values ('erp:{number}#{key}', 'C000001', 'erp', '{number}', 'invoice', "
-            f"'{number}', date '2026-01-05', date '{due}', null, false, 'CNY', {amount})"
+    def item(self, number: str, due: str, amount: int, *, customer: str = CUSTOMER, posted: str = "2026-01-05") -> None:
+        """Add an invoice of one row: open item `erp:<number>#1`."""
+        self.items({number: amount}, due, customer=customer, posted=posted)
+
+    def items(self, amounts: dict[str, int], due: str, *, customer: str = CUSTOMER, posted: str = "2026-01-05") -> None:
+        """Add invoices of one row each: number → amount."""
+        fixed = {
+            "customer_id": customer, "kind": "invoice", "document_status": "approved", "currency": "CNY",
+            "invoice_on": date.fromisoformat(posted), "due_on": date.fromisoformat(due),
+        }  # fmt: skip
+        self.stage(
+            invoice=[
+                {**fixed, "source_id": number, "number": number, "gross_amount": Decimal(amount)}
+                for number, amount in amounts.items()
+            ]
         )
 
+    def cash(self, number: str, on: str, amount: int, *, customer: str = CUSTOMER, **more: Any) -> None:
+        """Add a receipt that settles nothing yet."""
+        row = {
+            "source_id": number, "number": number, "customer_id": customer, "received_on": date.fromisoformat(on),
+            "document_status": "approved", "purpose": "sale", "currency": "CNY", "amount": Decimal(amount),
+        }  # fmt: skip
+        self.stage(receipt=[row | more])
+
+    def pay(self, invoice: str, on: str, amount: int, *, customer: str = CUSTOMER) -> None:
+        """Add a receipt and settle an invoice with it, the same day."""
+        self._numbers += 1
+        number = f"P{self._numbers}"
+        self.cash(number, on, amount, customer=customer)
+        self.stage(
+            allocation=[
+                {
+                    "source_id": f"A-{number}", "kind": "receipt", "receipt_id": number, "invoice_id": invoice,
+                    "amount": Decimal(amount), "currency": "CNY", "allocated_on": date.fromisoformat(on),
+                }
+            ]
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A staged company: one customer of salesperson E2, whose team lead is E1; made once."""
+    path = tmp_path_factory.mktemp("alerts") / "template.duckdb"
+    con = alert_build.connect(path)
+    alert_build.stage(
+        con,
+        {
+            "customer": [
+                {
+                    "source_id": CUSTOMER, "name": "北辰仪器 <有限> 公司", "owner_id": "E2",
+                    "credit_limit_amount": Decimal(1_000_000), "credit_currency": "CNY", "phone": "+8651255550199",
+                    "bank_account": "6222000011112222",
+                }
+            ],
+            "employee": [
+                {"source_id": "E1", "code": "1", "name": "王经理", "email": "boss@demo.example", "is_active": True,
+                 "team": "华东"},
+                {"source_id": "E2", "code": "2", "name": "李销售", "email": "li@demo.example", "is_active": True,
+                 "manager_id": "E1", "team": "华东"},
+                {"source_id": "E3", "code": "3", "name": "赵同事", "email": "zhao@demo.example", "is_active": True,
+                 "manager_id": "E1", "team": "华东"},
+            ],
+        },
+    )  # fmt: skip
+    con.close()
+    return path
+
 
 @pytest.fixture
-def build(tmp_path: Path) -> Build:
-    made = Build("v5", tmp_path / "wh-v5.duckdb")
-    made.run(TABLES)
-    return made
+def build(template: Path, tmp_path: Path) -> Build:
+    file = tmp_path / "wh-v5.duckdb"
+    shutil.copy(template, file)
+    return Build("v5", file)
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
     monkeypatch.setenv("C360_NOW", "2026-11-23T02:00:00Z")
-    return Instance.create(tmp_path / "instance", InstanceConfig(company="示例仪器", mode="demo"))
+    made = Instance.create(tmp_path / "instance", InstanceConfig(company="示例仪器", mode="demo"))
+    yield made
+    made.store.close()

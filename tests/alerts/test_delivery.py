@@ -61,7 +61,7 @@ def sink(instance: Instance) -> Iterator[Sink]:
 @pytest.fixture
 def alerted(instance: Instance, build: Build) -> Build:
     build.item("A1", "2026-11-01", 1000)
-    build.item("A2", "2026-08-01", 700_000)
+    build.item("A2", "2026-10-01", 300_000)
     evaluate(instance, build)
     return build
 
@@ -89,16 +89,21 @@ def test_one_digest_a_day_with_text_html_links_and_a_fixed_id(
     assert html is not None
     assert plain is not None
     assert "北辰仪器 &lt;有限&gt; 公司" in html.get_content()
-    assert "/customer?customer=C000001" in plain.get_content()
-    assert "700,000.00" in plain.get_content()
+    assert "/receivables?customer=C000001&currency=CNY" in plain.get_content()
+    assert "300,000.00" in plain.get_content()
     assert {row["state"] for row in listing(instance.store)} == {"notified"}
     monkeypatch.setenv("C360_NOW", "2026-11-23T08:00:00Z")
     assert deliver(instance, published=alerted)["sent"] == 0
     monkeypatch.setenv("C360_NOW", "2026-11-24T02:00:00Z")
     assert deliver(instance, published=alerted)["composed"] == 0, "the cadence is a week"
+    monkeypatch.setenv("C360_NOW", "2026-11-30T02:00:00Z")
+    evaluate(instance, alerted)
+    assert deliver(instance, published=alerted)["composed"] == 1
 
 
-@pytest.mark.parametrize("moment", ["2026-11-22T02:00:00Z", "2026-10-01T02:00:00Z", "2026-11-23T13:00:00Z"])
+@pytest.mark.parametrize(
+    "moment", ["2026-11-22T02:00:00Z", "2026-10-01T02:00:00Z", "2026-11-23T13:00:00Z", "2025-10-08T02:00:00Z"]
+)
 def test_nobody_is_written_to_on_holidays_nor_at_night(
     instance: Instance, alerted: Build, sink: Sink, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -163,7 +168,7 @@ def test_dry_run_stores_nothing(instance: Instance, alerted: Build, sink: Sink) 
 def test_preview_shows_the_digest_and_names_who_has_one(instance: Instance, alerted: Build) -> None:
     assert demo_recipient(instance, published=alerted) == "E2"
     message = preview(instance, "李销售", published=alerted)
-    assert "3" in message["Subject"]
+    assert "2 项" in message["Subject"]
     assert _states(instance) == []
     with pytest.raises(FatalError, match="nothing to tell"):
         preview(instance, "nobody", published=alerted)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from data.demo import masters
 from data.demo.company import Company
+from data.demo.simulators import billforms
 from data.demo.simulators.base import answer
 from data.demo.simulators.billquery import FilterError, Parser
 from data.demo.world import Record
@@ -51,6 +52,7 @@ _BASE = {
     "settle_type": "FSETTLETYPEID",
     "purpose": "FPURPOSEID",
     "bill_type": "FBillTypeID",
+    "source_form": "FSRCBILLTYPEID",
     "rate_type": "FRATETYPEID",
 }
 BASE_OF = {name.lower(): kind for kind, names in _BASE.items() for name in names.split()}
@@ -62,7 +64,7 @@ class Cell(NamedTuple):
 
     place: int
     field: str
-    table: dict[int, str] | None = None
+    table: dict[Any, str] | None = None
 
 
 def failure(message: str, code: int = 500, msg_code: int = 9) -> Record:
@@ -112,8 +114,8 @@ class Kingdee:
         self.company = company
         self.sessions: set[str] = set()
         self.logins = 0
-        self.base: dict[str, dict[int, tuple[str, str]]] = masters.auxiliary()
-        self.forms = {name.lower(): name for name in company.kingdee}
+        self.base: dict[str, dict[Any, tuple[str, str]]] = {**masters.auxiliary(), "source_form": masters.SOURCE_FORMS}
+        self.forms: dict[str, str] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.entries: dict[str, dict[str, tuple[str, str]]] = {}
         self.cache: dict[tuple[Any, ...], list[Row]] = {}
@@ -121,13 +123,13 @@ class Kingdee:
         self._base_data()
 
     def _catalogue(self) -> None:
-        for form, rows in self.company.kingdee.items():
-            self.headers[form] = {
-                k.lower(): k for k, v in rows[0].items() if not isinstance(v, list) and k.startswith("F")
-            }
+        headers, entries = billforms.catalogue(self.company.kingdee)
+        for form, fields in headers.items():
+            self.forms[form.lower()] = form
+            self.headers[form] = {name.lower(): name for name in fields}
             self.entries[form] = {}
-            for entry, lines in ((k, v) for k, v in rows[0].items() if isinstance(v, list)):
-                for name in (k for k in lines[0] if k.startswith("F")):
+            for entry, names in entries[form].items():
+                for name in names:
                     self.entries[form].setdefault(name.lower(), (entry, name))
 
     def _base_data(self) -> None:
@@ -325,13 +327,22 @@ class Kingdee:
         return filter(test, self.cache[mark]) if test else self.cache[mark]
 
     def _flatten(self, form: str, parts: list[str]) -> list[Row]:
-        documents = self.company.kingdee[form]
+        """One row per line of the entry; a document without lines keeps one row whose line is empty."""
+        documents = self.company.kingdee.get(form, [])
         if not parts:
             return [(row,) for row in documents]
+        empty = [self._empty_line(form, entry) for entry in parts]
         if len(parts) == 1:
             entry = parts[0]
-            return [(row, line) for row in documents for line in row[entry] or [{}]]
-        return [(row, *lines) for row in documents for lines in product(*(row[entry] or [{}] for entry in parts))]
+            return [(row, line) for row in documents for line in row[entry] or empty]
+        return [
+            (row, *lines)
+            for row in documents
+            for lines in product(*(row[entry] or [blank] for entry, blank in zip(parts, empty, strict=True)))
+        ]
+
+    def _empty_line(self, form: str, wanted: str) -> Record:
+        return {name: None for entry, name in self.entries[form].values() if entry == wanted}
 
     def _info(self, data: Record) -> Response:
         form = self.forms.get(str(data.get("FormId", "")).lower())

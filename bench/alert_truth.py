@@ -1,0 +1,234 @@
+"""What every reader should have been told, worked out a second time: plain Python, day by day, item by item.
+
+Nothing here is shared with model/alerts or model/delivery. Rules are judged after midnight, people record at ten
+o'clock, so what they record counts from the next day. The rules' numbers are written out as the rule files say
+them; a changed rule file without a change here shows as a difference, and is meant to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from bench.alert_company import END, START, Invoice, Quarter, Recorded
+
+# Off days of Q3 2026: weekends, the mid-autumn holiday (a Friday), less the make-up Sunday before National Day.
+HOLIDAYS = {date(2026, 9, 25)}
+MAKE_UP = {date(2026, 9, 20)}
+Due = tuple[date, str, str, str, str]  # day, reader, digest | urgent, rule, what
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A rule as its file says it."""
+
+    steps: tuple[int, ...]
+    severity: tuple[str, ...]
+    every: int
+    escalate: int | None
+    escalate_from: int = 1
+    news: bool = False
+
+
+RULES = {
+    "overdue": Numbers((1, 30, 60, 90), ("info", "warning", "warning", "critical"), 7, 10, 3),
+    "large_overdue": Numbers((500_000,), ("critical",), 7, 5),
+    "broken_promise": Numbers((1,), ("warning",), 3, 5),
+    "dispute_aged": Numbers((14, 30), ("info", "warning"), 7, 10),
+    "receipt_arrived": Numbers((0,), ("info",), 7, None, news=True),
+}
+
+
+@dataclass
+class Seen:
+    """What is true of a subject today: how much of it, who owns it, what holds it back."""
+
+    measure: float
+    owner: str
+    hold: str | None = None
+
+
+@dataclass
+class Open:
+    """An alert under way."""
+
+    step: int
+    since: date
+    mood: str = "asks"  # asks, acknowledged, snoozed, promised, disputed
+    level: int = 0
+    until: date | None = None
+    told: dict[str, tuple[date, date, int]] = field(default_factory=dict)  # reader → day, since, level
+
+
+def works(day: date) -> bool:
+    """Whether anybody works on `day`."""
+    return day in MAKE_UP or (day.weekday() < 5 and day not in HOLIDAYS)
+
+
+class Truth:
+    """Runs the quarter."""
+
+    def __init__(self, quarter: Quarter) -> None:
+        self.quarter = quarter
+        self.owner = dict(quarter.owners)
+        self.by_customer: dict[str, list[Invoice]] = defaultdict(list)
+        for invoice in quarter.invoices:
+            self.by_customer[invoice.customer].append(invoice)
+        self.paid: dict[str, list[tuple[date, int, date]]] = defaultdict(list)  # invoice → effective, amount, received
+        self.cash: dict[str, list[tuple[date, int]]] = defaultdict(list)
+        for receipt in quarter.receipts:
+            self.cash[receipt.customer].append((receipt.received_on, receipt.amount))
+            for number, amount, on in receipt.settles:
+                self.cash[receipt.customer].append((on, -amount))
+                self.paid[number].append((on, amount, receipt.received_on))
+        self.notes: dict[str, list[Recorded]] = defaultdict(list)
+        for one in quarter.recorded:
+            self.notes[one.item].append(one)
+        self.alerts: dict[tuple[str, str], Open] = {}
+
+    def run(self) -> list[Due]:
+        """Every telling that was due, in order."""
+        due: list[Due] = []
+        day = START
+        while day <= END:
+            for on, customer, owner in self.quarter.handovers:
+                if on == day:
+                    self.owner[customer] = owner
+            facts = self._facts(day)
+            self._judge(facts, day)
+            if works(day):
+                due += self._tell(facts, day)
+            day += timedelta(days=1)
+        return due
+
+    def _facts(self, day: date) -> dict[tuple[str, str], Seen]:
+        facts: dict[tuple[str, str], Seen] = {}
+        for customer, invoices in self.by_customer.items():
+            owner = self.owner[customer]
+            free = max(0, sum(amount for on, amount in self.cash[customer] if on <= day))
+            large = -free
+            for invoice in invoices:
+                owed = invoice.amount - sum(amount for on, amount, _ in self.paid[invoice.number] if on <= day)
+                if owed <= 0 or invoice.posted_on > day:
+                    continue
+                hold = self._hold(invoice.number, owed, free, day)
+                late = (day - invoice.due_on).days
+                if late > 0:
+                    facts["overdue", invoice.number] = Seen(late, owner, hold)
+                    large += owed if hold in (None, "covered") else 0
+                self._recorded_facts(facts, invoice, hold, owner, day)
+            if large >= 500_000:
+                facts["large_overdue", customer] = Seen(large, owner)
+        for receipt in self.quarter.receipts:
+            if receipt.received_on <= day < receipt.received_on + timedelta(days=7):
+                facts["receipt_arrived", receipt.number] = Seen(0, self.owner[receipt.customer])
+        return facts
+
+    def _recorded_facts(
+        self, facts: dict[tuple[str, str], Seen], invoice: Invoice, hold: str | None, owner: str, day: date
+    ) -> None:
+        promises = [one for one in self.notes[invoice.number] if one.kind == "promise" and one.on < day]
+        if promises and promises[-1].until is not None and promises[-1].until < day:
+            last = promises[-1]
+            kept = sum(
+                amount
+                for on, amount, received in self.paid[invoice.number]
+                if on <= day and last.on <= received <= promises[-1].until
+            )
+            if kept < last.amount:
+                quiet = hold if hold in ("covered", "disputed") else None
+                facts["broken_promise", invoice.number] = Seen((day - promises[-1].until).days, owner, quiet)
+        disputes = [one for one in self.notes[invoice.number] if _is_disputed(one, day)]
+        if disputes:
+            age = (day - min(one.on for one in disputes)).days
+            facts["dispute_aged", invoice.number] = Seen(age, owner)
+
+    def _hold(self, number: str, owed: int, free: int, day: date) -> str | None:
+        if free >= owed:
+            return "covered"
+        notes = self.notes[number]
+        if sum(one.amount for one in notes if _is_disputed(one, day)) >= owed:
+            return "disputed"
+        standing = (one for one in notes if one.kind == "promise" and one.on < day and one.until and one.until >= day)
+        return "promised" if sum(one.amount for one in standing) >= owed else None
+
+    def _judge(self, facts: dict[tuple[str, str], Seen], day: date) -> None:
+        for key, seen in facts.items():
+            numbers = RULES[key[0]]
+            step = sum(seen.measure >= one for one in numbers.steps)
+            alert = self.alerts.get(key)
+            if step == 0:
+                continue
+            if alert is None:
+                if seen.hold is None:
+                    self.alerts[key] = Open(step, day)
+            else:
+                self._go_on(key, alert, seen, step, day)
+        for key in [key for key in self.alerts if key not in facts or not _counts(key, facts[key])]:
+            if not RULES[key[0]].news or self.alerts[key].told:
+                del self.alerts[key]
+
+    def _go_on(self, key: tuple[str, str], alert: Open, seen: Seen, step: int, day: date) -> None:
+        numbers = RULES[key[0]]
+        if seen.hold in ("disputed", "promised"):
+            alert.mood, alert.step = seen.hold, max(step, alert.step)
+            return
+        if step > alert.step:
+            alert.step, alert.since, alert.mood, alert.level = step, day, "asks", 0
+            return
+        said = self._said(key[1], alert.since, day)
+        if said is not None:
+            alert.mood, alert.until = ("acknowledged", None) if said.kind == "acknowledge" else ("snoozed", said.until)
+        elif alert.mood == "snoozed" and alert.until is not None and alert.until > day:
+            pass
+        elif alert.mood in ("disputed", "promised", "snoozed"):
+            alert.since, alert.mood, alert.level = day, "asks", 0
+        elif alert.mood == "asks" and numbers.escalate and step >= numbers.escalate_from and seen.hold is None:
+            waited = sum(works(alert.since + timedelta(days=n)) for n in range(1, (day - alert.since).days + 1))
+            alert.level = max(alert.level, min(2, waited // numbers.escalate))
+
+    def _said(self, subject: str, since: date, day: date) -> Recorded | None:
+        """The newest acknowledgement, or snooze that still runs, recorded since the alert last asked."""
+        answers = (one for one in self.notes.get(subject, []) if one.kind in ("acknowledge", "snooze"))
+        for one in reversed([one for one in answers if since <= one.on < day]):
+            if one.kind == "acknowledge" or (one.until is not None and one.until > day):
+                return one
+        return None
+
+    def _tell(self, facts: dict[tuple[str, str], Seen], day: date) -> Iterable[Due]:
+        for key, alert in self.alerts.items():
+            seen = facts.get(key)
+            owner = seen.owner if seen else self.owner_of_news(key[1])
+            if alert.mood != "asks" or (seen is not None and seen.hold is not None):
+                continue
+            numbers = RULES[key[0]]
+            severity = numbers.severity[min(alert.step, len(numbers.severity)) - 1]
+            for reader in self._readers(owner, alert.level):
+                told = alert.told.get(reader)
+                if told is None or told[1] < alert.since or told[2] < alert.level:
+                    how = "urgent" if severity == "critical" else "digest"
+                elif not numbers.news and (day - told[0]).days >= numbers.every:
+                    how = "digest"
+                else:
+                    continue
+                alert.told[reader] = (day, alert.since, alert.level)
+                yield day, reader, how, key[0], key[1]
+
+    def owner_of_news(self, receipt: str) -> str:
+        """Who owned the customer when the news last changed hands with a fact; news outlives its window untold."""
+        return self.owner[next(one.customer for one in self.quarter.receipts if one.number == receipt)]
+
+    def _readers(self, owner: str, level: int) -> list[str]:
+        lead, deputy = self.quarter.leads[owner], self.quarter.deputies.get(owner)
+        first = [deputy or lead] if level == 1 else []
+        return [owner, *first, *([lead] if level >= 2 else []), *([deputy] if level >= 2 and deputy else [])]
+
+
+def _is_disputed(one: Recorded, day: date) -> bool:
+    return one.kind == "dispute" and one.on < day and (one.until is None or one.until >= day)
+
+
+def _counts(key: tuple[str, str], seen: Seen) -> bool:
+    return any(seen.measure >= step for step in RULES[key[0]].steps)

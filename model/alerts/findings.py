@@ -1,0 +1,95 @@
+"""What the rules' conditions find on one published build, as of one business day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from model.alerts.machine import Finding
+from model.alerts.rule import COLUMNS, Rule
+from model.receivables.items import open_credits_sql, open_items_sql
+from ops.errors import FatalError
+
+_WORK_TABLE = re.compile(r"\bwork_[a-z_]+\b")
+_WORK_SQL = Path(__file__).with_name("work.sql")
+_LEDGER = {
+    "from open_items as": f"from ({open_items_sql()}) as",
+    "from open_credits as": f"from ({open_credits_sql()}) as",
+}
+
+
+class Finder:
+    """An open build on which `rules` are judged. Only the work tables that these rules read are made."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, rules: Iterable[Rule]) -> None:
+        self.con = con
+        self._statements = _needed(con, rules)
+        self._names: dict[Any, str] = dict(con.execute("select customer_key, name from core.dim_customer").fetchall())
+
+    def prepare(self, as_of: date, now: datetime) -> None:
+        """Make the work tables as of a business day, after Work.load; `now` is when sources are looked at."""
+        given = {"as_of": as_of, "now": now}
+        for statement in self._statements:
+            named = {name: given[name] for name in statement.named_parameters}
+            self.con.execute(statement, named or None)
+
+    def find(self, rule: Rule, as_of: date) -> dict[str, Finding]:
+        """Subject → finding, only those that have reached a step. FatalError names the rule that cannot be run."""
+        found = (self._finding(rule, row, as_of) for row in self._rows(rule, as_of))
+        return {finding.subject: finding for finding in found if finding.step}
+
+    def _rows(self, rule: Rule, as_of: date) -> list[tuple[Any, ...]]:
+        sql = f"select {', '.join(COLUMNS)} from ({rule.condition.sql.strip().rstrip(';')})"
+        try:
+            return self.con.execute(sql, {"as_of": as_of} if "$as_of" in sql else None).fetchall()
+        except duckdb.Error as error:
+            raise FatalError(
+                f"alert rule {rule.id}: its condition cannot be run: {error}", remedy="correct its condition.sql"
+            ) from error
+
+    def _finding(self, rule: Rule, row: tuple[Any, ...], as_of: date) -> Finding:
+        subject, anchor, customer, owner, measure, currency, amount, days, due, document, hold = row
+        details = {
+            "customer_key": customer,
+            "customer": self._names.get(customer, ""),
+            "document": document,
+            "currency": currency,
+            "amount": None if amount is None else f"{Decimal(str(amount)):.2f}",
+            "days": None if days is None else int(days),
+            "since": None if days is None or due is None else (as_of - timedelta(days=int(days))).isoformat(),
+            "due_on": None if due is None else due.isoformat(),
+        }
+        step = 0 if measure is None else rule.step_of(float(measure))
+        return Finding(str(subject), str(anchor or subject), owner, step, hold, details)
+
+
+def _needed(con: duckdb.DuckDBPyConnection, rules: Iterable[Rule]) -> list[duckdb.Statement]:
+    sql = _WORK_SQL.read_text(encoding="utf-8")
+    for name, ledger in _LEDGER.items():
+        sql = sql.replace(name, ledger)
+    wanted = {name for rule in rules for name in _WORK_TABLE.findall(rule.condition.sql)}
+    found = []
+    for statement in reversed(con.extract_statements(sql)):
+        made, *read = _WORK_TABLE.findall(statement.query)
+        if made in wanted:
+            found.append(statement)
+            wanted |= set(read)
+    return found[::-1]
+
+
+@contextmanager
+def opened(build: Path, rules: Iterable[Rule]) -> Iterator[Finder]:
+    """A Finder over the build at `build`, closed afterwards."""
+    con = duckdb.connect(str(build), read_only=True)
+    try:
+        con.execute("set timezone = 'UTC'")
+        yield Finder(con, rules)
+    finally:
+        con.close()

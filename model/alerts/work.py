@@ -1,0 +1,123 @@
+"""The work state and the ledgers of the operational store, as the rules' conditions see them on a business day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import polars as pl
+from sqlalchemy import Row, select
+
+from model.alerts.machine import Answer
+from ops.instance import Instance
+from ops.store import unstamp
+from ops.tables import disputes, notes, promises, runs, scores
+
+_ANSWERS = {"acknowledge": "acknowledged", "snooze": "snoozed", "escalate": "escalated"}
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "work_promise": {
+        "promise_id": pl.Int64, "item_key": pl.String, "amount": pl.Decimal(18, 2), "promised_on": pl.Date,
+        "made_on": pl.Date, "withdrawn_on": pl.Date,
+    },
+    "work_dispute_all": {
+        "item_key": pl.String, "amount": pl.Decimal(18, 2), "opened_on": pl.Date, "closed_on": pl.Date,
+    },
+    "work_score_all": {"record_key": pl.String, "scored_on": pl.Date, "likelihood": pl.Float64},
+    "work_run": {"source": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64},
+    "work_cured": {
+        "rule": pl.String, "subject": pl.String, "anchor": pl.String, "customer_key": pl.String,
+        "owner_key": pl.String, "currency": pl.String, "amount": pl.Decimal(18, 2), "cured_on": pl.Date,
+    },
+}  # fmt: skip
+
+
+@dataclass
+class Work:
+    """What people and processes recorded. `answers`: subject → (instant, what), oldest first."""
+
+    tables: dict[str, pl.DataFrame]
+    answers: dict[str, list[tuple[str, Answer]]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, instance: Instance, sources: bool = True) -> Work:
+        """Read fresh from the store. `sources`: include the run ledger of the active sources."""
+        zone = ZoneInfo(instance.config.zone)
+        with instance.store.read() as connection:
+            promised = connection.execute(select(promises)).all()
+            disputed = connection.execute(select(disputes)).all()
+            scored = connection.execute(select(scores.c.record_key, scores.c.as_of, scores.c.likelihood)).all()
+            written = connection.execute(
+                select(notes).where(notes.c.kind.in_(list(_ANSWERS))).order_by(notes.c.note_id)
+            ).all()
+        rows: dict[str, list[tuple[Any, ...]]] = {
+            "work_promise": [
+                (r.promise_id, r.item_key, Decimal(r.amount), date.fromisoformat(r.promised_on),
+                 _day(r.made_at, zone), _day(r.withdrawn_at, zone))
+                for r in promised
+            ],
+            "work_dispute_all": [
+                (r.item_key, Decimal(r.amount), _day(r.opened_at, zone), _day(r.closed_at, zone)) for r in disputed
+            ],
+            "work_score_all": [
+                (r.record_key, date.fromisoformat(r.as_of), r.likelihood) for r in scored if r.likelihood is not None
+            ],
+            "work_run": _runs(instance) if sources else [],
+            "work_cured": [],
+        }  # fmt: skip
+        return cls({name: _frame(name, values) for name, values in rows.items()}, _answers(written))
+
+    def cured(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Give the episodes that ended lately, in the column order of work_cured."""
+        self.tables["work_cured"] = _frame("work_cured", list(rows))
+
+    def load(self, con: duckdb.DuckDBPyConnection, *names: str) -> None:
+        """Make the temp tables that work.sql reads (or only those named)."""
+        for name in names or self.tables:
+            frame = self.tables[name]
+            con.register("incoming", frame.to_arrow())
+            con.execute(f"create or replace temp table {name} as select * from incoming")
+            con.unregister("incoming")
+
+    def answer(self, subject: str, since: str, today: date) -> Answer | None:
+        """The newest answer given since the instant `since`; a snooze counts until it ends."""
+        for at, answer in reversed(self.answers.get(subject, [])):
+            if at < since:
+                return None
+            if answer.until is None or answer.until > today.isoformat():
+                return answer
+        return None
+
+
+def _answers(written: Iterable[Row[Any]]) -> dict[str, list[tuple[str, Answer]]]:
+    found: dict[str, list[tuple[str, Answer]]] = {}
+    for row in written:
+        if row.kind != "snooze" or row.until:
+            until = str(row.until)[:10] if row.kind == "snooze" else None
+            found.setdefault(row.anchor, []).append((row.made_at, Answer(_ANSWERS[row.kind], until)))
+    return found
+
+
+def _runs(instance: Instance) -> list[tuple[Any, ...]]:
+    active = {one.name: one.max_age_minutes for one in instance.config.sources if one.status == "active"}
+    query = select(runs.c.source, runs.c.ended_at).where(runs.c.state == "done", runs.c.source.in_(list(active)))
+    with instance.store.read() as connection:
+        done = connection.execute(query).all()
+    return [(row.source, unstamp(row.ended_at), active[row.source]) for row in done if row.ended_at]
+
+
+def _day(stamped: str | None, zone: ZoneInfo) -> date | None:
+    return None if stamped is None else unstamp(stamped).astimezone(zone).date()
+
+
+def _frame(name: str, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=_SCHEMAS[name], orient="row")
+
+
+def as_instant(day: date, zone: str, hour: int) -> datetime:
+    """`hour` o'clock of `day` in `zone`, for questions about the past."""
+    return datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(zone))
