@@ -30,6 +30,7 @@ class Role(_Strict):
     scope: Scope
     masks: frozenset[Literal["phone", "bank", "credit"]]
     may_work: bool = False
+    may_sync: bool = False
     home: str = "customer"
 
 

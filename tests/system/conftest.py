@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from sqlalchemy import select
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers are no part of the product's packages
 
 from realsystems import bottlecrm as bottlecrm_system
+from realsystems import postgresql as postgresql_system
 from realsystems import redmine as redmine_system
 from realsystems import roundup as roundup_system
 from realsystems import tryton as tryton_system
@@ -40,11 +43,16 @@ class Collected:
     instance: Instance
     name: str
 
-    def sync(self, *, full: bool = False) -> dict[str, RunResult]:
-        """Collect everything; stream → result. AssertionError when a stream failed."""
-        results = sync(self.instance, self.name, full=full)
+    def sync(self, stream: str | None = None, *, full: bool = False) -> dict[str, RunResult]:
+        """Collect everything, or one stream; stream → result. AssertionError when a stream failed."""
+        results = sync(self.instance, self.name, stream, full=full)
         failed = {result.stream: (result.error, result.remedy) for result in results if result.error}
         assert not failed, failed
+        return {result.stream: result for result in results}
+
+    def refused(self, *streams: str) -> dict[str, RunResult]:
+        """Collect, errors and all; stream → result."""
+        results = [result for name in streams or (None,) for result in sync(self.instance, self.name, name)]
         return {result.stream: result for result in results}
 
     def documents(self, stream: str) -> dict[str, dict[str, Any]]:
@@ -73,49 +81,121 @@ class Collected:
 
 @pytest.fixture
 def instance_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Collected]:
-    """Make an instance with one live source: (connector, settings, secret) → Collected."""
+    """Make an instance with one live source: (connector, settings, secret) → Collected.
 
-    def make(connector: str, settings: dict[str, Any], secret: str) -> Collected:
+    `customers` (code, name) come from a folder of templates beside it: companies that the source itself does not know.
+    """
+
+    def make(
+        connector: str, settings: dict[str, Any], secret: str, customers: dict[str, str] | None = None
+    ) -> Collected:
         monkeypatch.setenv(f"C360_TEST_{connector.upper()}", secret)
-        source = {"name": connector, "connector": connector, "role": ROLES[connector], "settings": settings}
-        config = InstanceConfig.model_validate({"mode": "live", "company": "Demo Instruments", "source": [source]})
-        return Collected(Instance.create(tmp_path / "instance", config), connector)
+        sources = [{"name": connector, "connector": connector, "role": ROLES[connector], "settings": settings}]
+        if customers:
+            books = tmp_path / "books"
+            books.mkdir(exist_ok=True)
+            lines = "".join(f"{code},{name}\n" for code, name in customers.items())
+            (books / "customer.csv").write_text(f"code,name\n{lines}", encoding="utf-8")
+            given = {"folder": str(books)}
+            sources.append({"name": "books", "connector": "template", "role": "files", "settings": given})
+        config = InstanceConfig.model_validate({"mode": "live", "company": "Demo Instruments", "source": sources})
+        home = next(path for number in range(9) if not (path := tmp_path / f"instance{number}").exists())
+        made = Collected(Instance.create(home, config), connector)
+        if customers:
+            assert not [result.error for result in sync(made.instance, "books") if result.error]
+        return made
 
     return make
 
 
-def _started(start: Callable[[Path], AbstractContextManager[object]], folder: Path) -> Iterator[object]:
-    """Hand out a running system, or say NOT RUN and why."""
-    manager = start(folder)
-    try:
-        system = manager.__enter__()
-    except NotRun as reason:
-        pytest.skip(f"NOT RUN: {reason}")
-    try:
-        yield system
-    finally:
-        manager.__exit__(None, None, None)
+STARTS: dict[str, Callable[[Path], AbstractContextManager[object]]] = {
+    "roundup": roundup_system.running,
+    "tryton": tryton_system.running,
+    "postgres_server": postgresql_system.running,
+    "redmine": redmine_system.running,
+    "bottlecrm": bottlecrm_system.running,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of systems that are soon there come first, so that they run while the slow ones are still starting."""
+    here = Path(__file__).parent
+    places = {name: place for place, name in enumerate(STARTS)}
+
+    def rank(item: pytest.Item) -> int:
+        if here not in item.path.parents:
+            return -1
+        needed = [places[name] for name in getattr(item, "fixturenames", ()) if name in places]
+        return max(needed, default=0) + len(places) * (len(needed) > 1)
+
+    items.sort(key=rank)
+
+
+class Starting:
+    """The systems that this run needs, all being started at once, each in a thread of its own."""
+
+    def __init__(self, names: list[str], factory: pytest.TempPathFactory) -> None:
+        self.managers = {name: STARTS[name](factory.mktemp(name)) for name in names}
+        self.pool = ThreadPoolExecutor(max(1, len(names)), thread_name_prefix="start")
+        self.futures = {name: self.pool.submit(manager.__enter__) for name, manager in self.managers.items()}
+
+    def system(self, name: str) -> object:
+        """The running system; where it cannot run the test says NOT RUN and why, and in CI fails."""
+        try:
+            return self.futures[name].result()
+        except NotRun as reason:
+            if os.environ.get("C360_SYSTEMS_REQUIRED"):
+                pytest.fail(f"NOT RUN, and this run must: {reason}", pytrace=False)
+            pytest.skip(f"NOT RUN: {reason}")
+
+    def stop(self) -> None:
+        """Stop what was started, at once."""
+        running = [name for name, future in self.futures.items() if future.exception() is None]
+        list(self.pool.map(lambda name: self.managers[name].__exit__(None, None, None), running))
+        self.pool.shutdown()
 
 
 @pytest.fixture(scope="session")
-def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def starting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starting]:
+    """Start every system that one of the selected tests asks for."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    wanted |= {"postgres_server"} if "postgres" in wanted else set()
+    systems = Starting([name for name in STARTS if name in wanted], tmp_path_factory)
+    yield systems
+    systems.stop()
+
+
+@pytest.fixture(scope="session")
+def tryton(starting: Starting) -> object:
     """A Tryton server with a company, a chart of accounts and two products."""
-    yield from _started(tryton_system.running, tmp_path_factory.mktemp("tryton"))
+    return starting.system("tryton")
 
 
 @pytest.fixture(scope="session")
-def bottlecrm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def bottlecrm(starting: Starting) -> object:
     """A BottleCRM server with an empty organisation."""
-    yield from _started(bottlecrm_system.running, tmp_path_factory.mktemp("bottlecrm"))
+    return starting.system("bottlecrm")
 
 
 @pytest.fixture(scope="session")
-def roundup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def roundup(starting: Starting) -> object:
     """A fresh Roundup tracker."""
-    yield from _started(roundup_system.running, tmp_path_factory.mktemp("roundup"))
+    return starting.system("roundup")
 
 
 @pytest.fixture(scope="session")
-def redmine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+def redmine(starting: Starting) -> object:
     """A Redmine server on an empty database."""
-    yield from _started(redmine_system.running, tmp_path_factory.mktemp("redmine"))
+    return starting.system("redmine")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(starting: Starting) -> Any:
+    """A PostgreSQL server on a cluster of its own."""
+    return starting.system("postgres_server")
+
+
+@pytest.fixture
+def postgres(postgres_server: Any) -> str:
+    """The URL of a fresh, empty PostgreSQL database, such as an instance's `store_url`."""
+    return str(postgres_server.database())

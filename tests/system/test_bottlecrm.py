@@ -184,3 +184,31 @@ def _paid(collected) -> dict[str, Decimal]:
     """Sum of payments per invoice that has any."""
     details = collected.documents("invoice_details").values()
     return {row["id"]: sum(Decimal(part["amount"]) for part in row["payments"]) for row in details if row["payments"]}
+
+
+def test_missing_rights_are_said(bottlecrm, crm, instance_of) -> None:
+    narrow = bottlecrm.send("POST", "profile/tokens", name="narrow", scopes=["accounts:read"])["token"]
+    said = instance_of("bottlecrm", bottlecrm.settings, narrow).refused()
+    assert not said["accounts"].error
+    assert "invoices:read" in said["invoices"].error
+    assert "*:read" in said["invoices"].remedy
+
+    collected = instance_of("bottlecrm", bottlecrm.settings, bottlecrm.member_token("outsider@crm.example"))
+    said = collected.refused()
+    assert {"outsider@crm.example" in (result.error or "") for result in said.values()} == {True}
+    assert "administrator" in said["accounts"].remedy
+    assert not collected.documents("accounts")
+
+
+def test_more_records_than_a_page_land_once(bottlecrm, crm, instance_of) -> None:
+    made = [bottlecrm.create("accounts", name=f"Paged {number}", currency="CNY") for number in range(101)]
+    collected = instance_of("bottlecrm", bottlecrm.settings, bottlecrm.token)
+    first = collected.sync("accounts")["accounts"]
+    assert first.requests == 3  # who owns the token, and two pages
+    assert first.rows_landed == len(_ids(collected, "accounts")) > 100
+    assert set(made) <= _ids(collected, "accounts")
+    bottlecrm.send("PATCH", f"accounts/{made[7]}", city="Hefei")
+    again = collected.sync("accounts")["accounts"]
+    assert again.rows_landed == 1
+    for account in made:
+        bottlecrm.send("DELETE", f"accounts/{account}")

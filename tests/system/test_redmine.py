@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 pytestmark = pytest.mark.system
 
 COMPANY = "Harbour Pumps"
+CODES = {"C-700": COMPANY, "C-701": "Citrine Labs"}
 
 
 @pytest.fixture(scope="session")
 def projects(redmine) -> dict[str, Any]:
     """Two projects with a version each; 104 issues, one of them closed."""
-    field = redmine.get("custom_fields")["custom_fields"][0]["id"]
+    field = next(row["id"] for row in redmine.get("custom_fields")["custom_fields"] if row["name"] == "Customer")
     made: dict[str, Any] = {"field": field, "issues": []}
     for name in ("retrofit", "spares"):
         values = {"identifier": name, "custom_fields": [{"id": field, "value": COMPANY}]}
@@ -49,6 +51,7 @@ def test_lists_changes_and_deletes_land(redmine, projects, instance_of) -> None:
     first = collected.sync()
     issues = collected.documents("issues")
     assert issues == every(redmine, "issues", status_id="*", sort="id")
+    assert len(issues) > 100
     # a limit above 100 is cut without a word, so more than one page was needed
     assert len(redmine.get("issues", limit=1000, status_id="*")["issues"]) == 100
     assert first["issues"].requests >= 2
@@ -93,17 +96,18 @@ def test_a_short_change_window_brings_the_change_only(redmine, projects, instanc
 
 
 def test_the_customer_screen_says_what_redmine_says(redmine, projects, instance_of) -> None:
-    collected = instance_of("redmine", redmine.settings, redmine.key)
+    settings = {**redmine.settings, "customer_field": "Customer"}
+    collected = instance_of("redmine", settings, redmine.key, customers=CODES)
     collected.sync()
     collected.build()
-    same_as_redmine(redmine, collected.customer(COMPANY))
+    same_as_redmine(redmine, collected.customer("C-700"))
 
     redmine.change(f"projects/{projects['spares']}", "project", name="Spare parts 2027")
     version = f"versions/{projects['retrofit_version']}"
     redmine.change(version, "version", name="Site acceptance", due_date="2026-12-05")
     collected.sync()
     collected.build()
-    shown = collected.customer(COMPANY)
+    shown = collected.customer("C-700")
     same_as_redmine(redmine, shown)
     retrofit = next(row for row in shown["projects"] if row["code"] == "retrofit")
     assert retrofit["next_milestone"]["name"] == "Site acceptance"
@@ -111,9 +115,8 @@ def test_the_customer_screen_says_what_redmine_says(redmine, projects, instance_
 
 def same_as_redmine(redmine, shown: dict[str, Any]) -> None:
     """The projects of the screen against Redmine's own list, its next milestone against its open versions."""
-    own = [
-        row for row in every(redmine, "projects", status="1|5").values() if row["custom_fields"][0]["value"] == COMPANY
-    ]
+    own = [row for row in every(redmine, "projects", status="1|5").values() if value_of(row, "Customer") == COMPANY]
+    assert own
     assert {(row["code"], row["name"], row["status"]) for row in shown["projects"]} == {
         (row["identifier"], row["name"], {1: "active", 5: "done"}[row["status"]]) for row in own
     }
@@ -122,6 +125,72 @@ def same_as_redmine(redmine, shown: dict[str, Any]) -> None:
     versions = redmine.get(f"projects/{project}/versions")["versions"]
     first = min((row["due_date"], row["name"]) for row in versions if row["status"] != "closed")
     assert (str(retrofit["next_milestone"]["planned_on"]), retrofit["next_milestone"]["name"]) == first
+
+
+def value_of(project: dict[str, Any], name: str) -> Any:
+    """The value of a project's custom field."""
+    return next(field["value"] for field in project["custom_fields"] if field["name"] == name)
+
+
+def test_the_customer_field_links_by_code_and_follows_the_setting(redmine, projects, instance_of) -> None:
+    fields = {row["name"]: row["id"] for row in redmine.get("custom_fields")["custom_fields"]}
+    values = [{"id": fields["ERP number"], "value": "C-701"}, {"id": fields["Customer"], "value": "C-700"}]
+    made = redmine.create("projects", "project", name="Coded", identifier="coded", custom_fields=values)
+    collected = instance_of("redmine", redmine.settings, redmine.key, customers=CODES)
+
+    def linked(customer_field: str) -> set[str]:
+        config = collected.instance.config
+        settings = {**redmine.settings, **({"customer_field": customer_field} if customer_field else {})}
+        changed = [
+            source.model_copy(update={"settings": settings}) if source.name == "redmine" else source
+            for source in config.sources
+        ]
+        collected.instance.config = config.model_copy(update={"sources": changed})
+        collected.sync()
+        collected.build()
+        return {code for code in CODES if "coded" in {row["code"] for row in collected.customer(code)["projects"]}}
+
+    assert linked("") == set()  # Redmine itself knows no customers
+    assert linked("Customer") == {"C-700"}
+    assert linked("ERP number") == {"C-701"}
+    redmine.delete(f"projects/{made}")
+
+
+def test_a_custom_field_that_nobody_shows_is_said(redmine, projects, instance_of) -> None:
+    settings = {**redmine.settings, "customer_field": "Kunde", "contract_field": "ERP number"}
+    collected = instance_of("redmine", settings, redmine.key)
+    said = collected.refused("projects", "users")
+    assert [name for name, result in said.items() if result.error] == ["projects"]
+    assert "'Kunde' (setting customer_field)" in said["projects"].error
+    assert "Customer, ERP number" in said["projects"].error
+    assert "visible to the roles" in said["projects"].remedy
+
+
+def test_missing_rights_are_said(redmine, projects, instance_of) -> None:
+    login = {"login": "outsider", "firstname": "Out", "lastname": "Sider", "password": "outsider-12345"}
+    redmine.create("users", "user", mail="outsider@x.example", **login)
+    own = httpx.get(f"{redmine.url}/my/account.json", auth=("outsider", "outsider-12345")).json()["user"]
+    collected = instance_of("redmine", redmine.settings, own["api_key"])
+    said = collected.refused("users", "projects")
+    assert "403" in said["users"].warnings[0]  # administrators only; owners of tasks stay numbers
+    assert not [name for name, result in said.items() if result.error]
+    seen = set(collected.documents("projects"))
+
+    redmine.http.put(f"{redmine.url}/projects/{projects['closed']}/reopen.json")
+    public = [number for number, row in every(redmine, "projects", status="1|5").items() if row["is_public"]]
+    for number in public:
+        redmine.change(f"projects/{number}", "project", is_public=False)
+    try:
+        said = collected.refused("projects")
+        assert "nothing was marked deleted" in said["projects"].warnings[0]
+        assert set(collected.documents("projects")) == seen
+        said = instance_of("redmine", redmine.settings, own["api_key"]).refused("projects")
+        assert "0 rows" in said["projects"].error
+        assert "rights" in said["projects"].remedy
+    finally:
+        for number in public:
+            redmine.change(f"projects/{number}", "project", is_public=True)
+        redmine.http.put(f"{redmine.url}/projects/{projects['closed']}/close.json")
 
 
 def test_a_wrong_key_is_said(redmine, instance_of) -> None:

@@ -123,3 +123,26 @@ def same_as_roundup(roundup, shown) -> None:
         (row["id"], row["title"], STATUS[row["status"]["name"]]) for row in issues
     }
     assert shown["kpis"]["tickets"]["open"] == sum(row["status"]["name"] != "resolved" for row in issues)
+
+
+def test_missing_rights_are_said(roundup, tickets, instance_of) -> None:
+    settings = {**roundup.settings, "user": "mei"}
+    said = instance_of("roundup", settings, "mei-password").refused()
+    assert "user.activity" in said["user"].error  # others' properties are closed to an ordinary user
+    assert "right to read" in said["user"].remedy
+
+
+def test_more_records_than_a_page_land_once(roundup, tickets, instance_of) -> None:
+    before = listed(roundup, "issue")
+    roundup.many([f'create issue title="Paged {number}" status=unread priority=wish' for number in range(101)])
+    made = sorted(listed(roundup, "issue") - before, key=int)
+    assert len(made) == 101
+    collected = instance_of("roundup", roundup.settings, PASSWORD)
+    first = collected.sync("issue")["issue"]
+    assert first.rows_landed == len(listed(roundup, "issue")) > 100
+    assert set(collected.documents("issue")) == listed(roundup, "issue")
+    roundup.change("issue", made[70], title="Paged and changed")
+    again = collected.sync("issue")["issue"]
+    assert again.rows_landed == 1
+    assert collected.documents("issue")[made[70]]["title"] == "Paged and changed"
+    roundup.many([f"retire issue{number}" for number in made])

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from realsystems.tryton import PASSWORD
 
+from data.demo.codes import uscc
+
 pytestmark = pytest.mark.system
+
+USCC = uscc("310115", "MA1C360T")
 
 
 def sell(tryton, party: int, address: int, quantity: float, day: date) -> tuple[int, int]:
@@ -191,3 +195,41 @@ def same_as_tryton(tryton, erp, shown: dict[str, Any]) -> None:
     assert {(row["number"], row["amount"]) for row in shown["opportunities"]} == {
         (row["number"], row["amount"]) for row in deals
     }
+
+
+def test_missing_rights_are_said(tryton, erp, instance_of) -> None:
+    password = "outsider-password-12345"
+    tryton.create("res.user", name="Outsider", login="outsider", password=password, company=1, companies=[["add", [1]]])
+    collected = instance_of("tryton", {**tryton.settings, "user": "outsider"}, password)
+    said = collected.refused()
+    failed = {name: result.error for name, result in said.items() if result.error}
+    assert set(failed) == {"account.invoice", "account.move.line"}, failed
+    assert 'not allowed to access "Account Invoice"' in said["account.invoice"].error
+    assert "group" in said["account.invoice"].remedy
+    for model in ("sale.sale", "sale.line"):  # their module may be absent: a warning, and no row
+        assert "not allowed to access" in said[model].warnings[0]
+    assert collected.documents("party.party")
+
+
+def test_more_records_than_a_page_land_once(tryton, erp, instance_of) -> None:
+    parties = [{"name": f"Paged {number}", "code": f"P-{number:04}"} for number in range(520)]
+    made = tryton.call("model.party.party.create", parties)
+    collected = instance_of("tryton", tryton.settings, PASSWORD)
+    first = collected.sync("party.party")
+    assert set(collected.documents("party.party")) == asked(tryton, "party.party")
+    assert first["party.party"].rows_landed == len(asked(tryton, "party.party"))
+    tryton.call("model.party.party.write", made[500:503], {"name": "Paged and changed"})
+    again = collected.sync("party.party")["party.party"]
+    assert again.rows_landed == 3
+    tryton.call("model.party.party.delete", made)
+
+
+def test_the_credit_code_is_told_by_its_type(tryton, erp, instance_of) -> None:
+    known = {kind for kind, _ in tryton.call("model.party.identifier.get_types") if kind}
+    assert "cn_vat" in known  # the 统一社会信用代码; cn_ric is a person's
+    identifiers = [["create", [{"type": "cn_vat", "code": USCC}]]]
+    tryton.create("party.party", name="Coded Ltd", code="C-150", identifiers=identifiers)
+    collected = instance_of("tryton", tryton.settings, PASSWORD)
+    collected.sync("party.party")
+    collected.build()
+    assert collected.customer("C-150")["uscc"] == USCC

@@ -30,11 +30,21 @@ class BottleCrm:
     http: httpx.Client
     token: str
     database: Database
+    tools: Path
+    organisation: str
 
     @property
     def settings(self) -> dict[str, Any]:
         """What a source of this system is configured with."""
         return {"base_url": self.url, "token": "env:C360_TEST_BOTTLECRM"}
+
+    def member_token(self, email: str) -> str:
+        """The read token of a new ordinary member of the organisation."""
+        self.send("POST", "users", email=email, role="USER", first_name="Out", name="Outsider")
+        with httpx.Client(timeout=60) as client:
+            client.headers["Authorization"] = f"Bearer {_login(self.tools, self.database, email)}"
+            _enter(self.url, client, self.organisation)
+            return _token(self.url, client)
 
     def create(self, path: str, **values: Any) -> str:
         """The id of a new record."""
@@ -153,14 +163,30 @@ def running(folder: Path) -> Iterator[BottleCrm]:
 
 
 def _organisation(tools: Path, url: str, client: httpx.Client, database: Database) -> BottleCrm:
-    said = run(
-        [str(tools / "python"), "-m", "django", "devlogin", ADMIN], env=database.environment(), cwd=cache_folder()
-    )
+    client.headers["Authorization"] = f"Bearer {_login(tools, database, ADMIN)}"
+    made = client.post(f"{url}/api/org/", json={"name": "Demo Instruments", "company_name": "Demo Instruments"}).json()
+    organisation = str(made["org"]["id"])
+    _enter(url, client, organisation)
+    return BottleCrm(url, client, _token(url, client), database, tools, organisation)
+
+
+def _enter(url: str, client: httpx.Client, organisation: str) -> None:
+    """Make the client speak within an organisation."""
+    switched = client.post(f"{url}/api/auth/switch-org/", json={"org_id": organisation}).json()
+    client.headers["Authorization"] = f"Bearer {switched['access_token']}"
+
+
+def _login(tools: Path, database: Database, email: str) -> str:
+    """A session of a user, given out by the vendor's own command for development."""
+    command = [str(tools / "python"), "-m", "django", "devlogin", email]
+    said = run(command, env=database.environment(), cwd=cache_folder())
     found = re.search(r"access_token:\s+(\S+)", said)
     assert found, said
-    client.headers["Authorization"] = f"Bearer {found.group(1)}"
-    made = client.post(f"{url}/api/org/", json={"name": "Demo Instruments", "company_name": "Demo Instruments"}).json()
-    switched = client.post(f"{url}/api/auth/switch-org/", json={"org_id": made["org"]["id"]}).json()
-    client.headers["Authorization"] = f"Bearer {switched['access_token']}"
-    token = client.post(f"{url}/api/profile/tokens/", json={"name": "collector", "scopes": ["*:read"]}).json()
-    return BottleCrm(url, client, token["token"], database)
+    return found.group(1)
+
+
+def _token(url: str, client: httpx.Client) -> str:
+    """A personal access token that may only read, of whoever the client speaks as."""
+    answer = client.post(f"{url}/api/profile/tokens/", json={"name": "collector", "scopes": ["*:read"]})
+    assert answer.is_success, answer.text[:500]
+    return str(answer.json()["token"])

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,9 +56,25 @@ def server(
     user: User | None = None,
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
-    wait_s: float = 90,
+    wait_s: float = 180,
 ) -> Iterator[int]:
     """A running server (its pid) that answers at `url`; its whole process group is stopped at the end."""
+    with started(command, lambda: _answers(url), log, user=user, env=env, cwd=cwd, wait_s=wait_s) as pid:
+        yield pid
+
+
+@contextmanager
+def started(
+    command: list[str],
+    is_ready: Callable[[], bool],
+    log: Path,
+    *,
+    user: User | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    wait_s: float = 180,
+) -> Iterator[int]:
+    """A running process (its pid) that `is_ready`; its whole process group is stopped at the end."""
     with log.open("wb") as out:
         process = subprocess.Popen(  # type: ignore[call-overload]
             command,
@@ -71,7 +87,7 @@ def server(
             **(user.popen() if user else {}),
         )
     try:
-        _wait(process, url, log, wait_s)
+        _wait(process, is_ready, log, wait_s)
         yield process.pid
     finally:
         stop(process)
@@ -89,15 +105,19 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path, wait_s: float) -> None:
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=20)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def _wait(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], log: Path, wait_s: float) -> None:
     end = time.monotonic() + wait_s
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
-        try:
-            httpx.get(url, timeout=20)
-        except httpx.TransportError:
-            time.sleep(0.2)
-        else:
+    while time.monotonic() < end and process.poll() is None:
+        if is_ready():
             return
-    raise NotRun(f"{url} did not answer within {wait_s:.0f} s: {log.read_text(errors='replace')[-600:]}")
+        time.sleep(0.2)
+    name = Path(str(process.args[0] if isinstance(process.args, list) else process.args)).name
+    raise NotRun(f"{name} was not ready within {wait_s:.0f} s: {log.read_text(errors='replace')[-600:]}")

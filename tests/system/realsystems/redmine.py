@@ -15,17 +15,20 @@ from typing import Any
 import httpx
 
 from realsystems.environments import NotRun, cache_folder, ordinary
+from realsystems.packages import install
 from realsystems.processes import free_port, run, server
 
 _HOME = Path("/usr/share/redmine")
 _DATABASE = Path("/var/lib/dbconfig-common/sqlite3/redmine/instances/default/redmine_default")
-# REST on, a custom field, and the administrator's key printed: in Redmine's own words.
+# REST on, custom fields, and the administrator's key printed: in Redmine's own words.
 _PREPARE = """
 Setting.rest_api_enabled = '1'
 Setting.notified_events = []
 admin = User.find_by_login('admin')
 admin.update_columns(must_change_passwd: false)
-ProjectCustomField.create!(name: 'Customer', field_format: 'string', is_for_all: true, visible: true)
+['Customer', 'ERP number', 'Contract'].each do |name|
+  ProjectCustomField.create!(name: name, field_format: 'string', is_for_all: true, visible: true)
+end
 puts admin.api_key
 """
 
@@ -67,13 +70,8 @@ class Redmine:
 
 
 def _install() -> None:
-    if _DATABASE.is_file() and _HOME.is_dir():
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise NotRun("needs the Debian packages redmine and redmine-sqlite, and root to install them")
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-qq"], env=env)
-    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "redmine", "redmine-sqlite"], env=env)
+    if not (_DATABASE.is_file() and _HOME.is_dir()):
+        install("redmine", "redmine-sqlite")
 
 
 @contextmanager

@@ -123,7 +123,9 @@ def _database(tools: Path) -> Path:
 
 def _config(folder: Path, port: int) -> Path:
     conf = folder / "trytond.conf"
-    conf.write_text(f"[database]\nuri = sqlite://\npath = {folder}\n[web]\nlisten = 127.0.0.1:{port}\n")
+    # our own session may wait for the tests of slower systems
+    session = "[session]\ntimeout = 86400\n"
+    conf.write_text(f"[database]\nuri = sqlite://\npath = {folder}\n[web]\nlisten = 127.0.0.1:{port}\n{session}")
     return conf
 
 
