@@ -21,6 +21,7 @@ TYPES = {
     "VARCHAR": "STRING",
     "HUGEINT": "DECIMAL(38,0)",
     "JSON": "STRING",
+    "UBIGINT": "DECIMAL(20,0)",
 }
 
 
