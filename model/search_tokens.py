@@ -13,7 +13,8 @@ from opencc import OpenCC
 from pypinyin import Style, pinyin
 
 HAN = re.compile(r"[㐀-鿿]+")
-_WORD = re.compile(r"[0-9a-z]+")
+WORD = re.compile(r"[0-9a-z]+")
+START = "\ue000"  # a letter to the index that nobody types: marks tokens of a name's beginning
 _SIMPLIFY = OpenCC("t2s")
 _SURNAMES = {"单": "shan", "解": "xie", "仇": "qiu", "查": "zha", "盖": "ge", "曾": "zeng", "朴": "piao", "区": "ou"}
 MAX_SYLLABLES = 10
@@ -49,9 +50,25 @@ def han(text: str) -> str:
 
 
 def bigrams(text: str) -> list[str]:
-    """Every pair of neighbouring Chinese characters of folded `text`, also across brackets, and single ones alone."""
+    """Every pair of neighbouring Chinese characters of folded `text`, also across brackets; alone, single ones and
+    the last one, so that every character begins a token."""
     whole = han(text)
-    return [whole[i : i + 2] for i in range(len(whole) - 1)] + [run for run in HAN.findall(text) if len(run) == 1]
+    single = [run for run in HAN.findall(text) if len(run) == 1]
+    return [*(whole[i : i + 2] for i in range(len(whole) - 1)), *single, *whole[-1:]]
+
+
+def start_tokens(text: str) -> list[str]:
+    """What folded `text` begins with, one and two characters long: as written, and as pinyin and initials."""
+    compact = "".join(character for character in text if character.isalnum())
+    if not compact:
+        return []
+    found = {compact[:1], compact[:2]}
+    syllables = [_readings(character) for character in han(compact[:2])] if HAN.match(compact) else []
+    if syllables and syllables[0]:
+        following = syllables[1][0][0] if len(syllables) > 1 and syllables[1] else ""
+        for reading in syllables[0][:2]:
+            found |= {reading[:1], reading[:2], reading[0] + following}
+    return [START + part for part in sorted(found)]
 
 
 def pinyin_tokens(text: str) -> list[str]:
@@ -71,9 +88,10 @@ def pinyin_tokens(text: str) -> list[str]:
 
 
 def name_tokens(text: str) -> list[str]:
-    """Tokens of a name: bigrams, words, pinyin."""
+    """Tokens of a name: bigrams, words, pinyin, its beginning."""
     folded = fold(text)
-    return list(dict.fromkeys([*bigrams(folded), *_WORD.findall(folded), *pinyin_tokens(folded)]))
+    found = [*bigrams(folded), *WORD.findall(folded), *pinyin_tokens(folded), *start_tokens(folded)]
+    return list(dict.fromkeys(found))
 
 
 def number_tokens(text: str) -> list[str]:
@@ -88,7 +106,7 @@ def query_terms(text: str) -> list[str]:
     folded = fold(text)
     terms = [f'"{run[i : i + 2]}"' for run in HAN.findall(folded) if len(run) > 1 for i in range(len(run) - 1)]
     terms += [f'"{run}"*' for run in HAN.findall(folded) if len(run) == 1]
-    return terms + [f'"{word}"*' for word in _WORD.findall(folded)]
+    return terms + [f'"{word}"*' for word in WORD.findall(folded)]
 
 
 def number_forms(wanted: str) -> list[str]:
@@ -98,5 +116,6 @@ def number_forms(wanted: str) -> list[str]:
     """
     if not (wanted.isascii() and wanted.isdigit()):
         return [wanted]
-    national = wanted[2:] if wanted.startswith("00") else f"86{wanted.removeprefix('0')}"
-    return [wanted, national]
+    if wanted.startswith("00"):
+        return [wanted, wanted[2:]] if len(wanted) >= 9 else [wanted]  # shorter ones are endings, not countries
+    return [wanted, f"86{wanted.removeprefix('0')}"]
