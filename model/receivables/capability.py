@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.conform import stage
+from model.conform import mapping_of
 from ops.errors import C360Error
 from ops.instance import Instance, SourceConfig
 
@@ -21,6 +21,6 @@ def gives_allocations(instance: Instance, source: SourceConfig) -> bool:
         folder = Path(str(source.settings.get("folder") or "/nowhere"))
         return not folder.is_dir() or any(path.stem == "allocation" for path in folder.iterdir())
     try:
-        return any(entity.entity == "allocation" for entity in stage.mapping_of(instance, source).entities)
+        return any(entity.entity == "allocation" for entity in mapping_of(instance, source).entities)
     except C360Error:  # staging reports the mapping; without one nothing is estimated
         return True

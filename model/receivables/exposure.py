@@ -6,9 +6,17 @@ rest of an approved, unclosed order is undelivered. Documents without an order o
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
 from model.receivables.figures import bills_sql
 from model.receivables.items import open_credits_sql, open_items_sql
 
+ZERO = Decimal(0)
+BILLS = frozenset({"bank_bill", "commercial_bill"})
 COMPONENTS = ("invoiced_open", "delivered_not_invoiced", "undelivered_orders", "unmatured_bills", "advances")
 
 
@@ -115,3 +123,92 @@ def components_sql(*, customer: bool = False, lines: bool = False, received: boo
     from summed
     where invoiced_open <> 0 or delivered_not_invoiced <> 0 or undelivered_orders <> 0 or unmatured_bills <> 0
        or prepaid <> 0"""
+
+
+def of_documents(
+    items: Iterable[dict[str, Any]],
+    movements: Iterable[dict[str, Any]],
+    receipts: Iterable[dict[str, Any]],
+    unallocated: dict[str, Decimal],
+    day: date,
+    *,
+    lines: bool,
+    blind: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """The components of one customer from its documents, as `components_sql` gives them: for a card that has read them.
+
+    `items`: open items (currency, kind, open_amount, record_key). `movements`: rows of mart_order_movement up to
+    `day`. `receipts`: bills and prepayments posted by `day`, with `used`. `unallocated`: currency → cash left.
+    `blind`: sources that give no allocations. Grain: currency.
+    """
+    found: dict[str, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys((*COMPONENTS, "prepaid"), ZERO))
+    accrued: dict[str, Decimal] = defaultdict(Decimal)
+    for item in items:
+        if item["kind"] == "provisional":
+            accrued[item["record_key"].rpartition("#")[0]] += item["open_amount"]
+        else:
+            found[item["currency"]]["invoiced_open"] += item["open_amount"]
+    rows = list(movements)
+    linked = {row["currency"] for row in rows if row["kind"] == "invoiced" and row["order_key"] is not None}
+    billed = {row["currency"] for row in rows if row["kind"] == "invoiced"}
+    orders: dict[tuple[str | None, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if not (row["order_key"] is None and row["kind"] == "invoiced" and row["contract_number"] is not None):
+            orders[row["order_key"], row["currency"]].append(row)
+    for (_, currency), order in orders.items():
+        waiting, undelivered = _order(order, accrued, lines=lines, unlinked=currency in billed - linked)
+        found[currency]["delivered_not_invoiced"] += waiting
+        found[currency]["undelivered_orders"] += undelivered
+    for row in receipts:
+        used = row["amount"] if row["source"] in blind else row["used"]
+        if row["method"] in BILLS and _is_claim(row, day) and used > 0:
+            found[row["currency"]]["unmatured_bills"] += used
+        unripe = row["method"] in BILLS and row["bill_matures_on"] is not None and row["bill_matures_on"] > day
+        if row["purpose"] in {"prepayment", "deposit"} and not unripe and not _has_ended(row, day):
+            found[row["currency"]]["prepaid"] += row["amount"] - row["used"]
+    for currency, entry in found.items():
+        prepaid = max(min(entry.pop("prepaid"), unallocated.get(currency, ZERO)), ZERO)
+        entry["advances"] = min(prepaid, entry["delivered_not_invoiced"] + entry["undelivered_orders"])
+    return [{"currency": currency, **found[currency]} for currency in sorted(found)]
+
+
+def _order(
+    rows: list[dict[str, Any]], accrued: dict[str, Decimal], *, lines: bool, unlinked: bool
+) -> tuple[Decimal, Decimal]:
+    """(delivered and not invoiced, undelivered) of one order."""
+
+    def summed(*kinds: str) -> Decimal | None:
+        amounts = [row["amount"] for row in rows if row["kind"] in kinds]
+        return sum(amounts, ZERO) if amounts else None
+
+    def line(name: str) -> Decimal | None:
+        return max((row[name] for row in rows if row[name] is not None), default=None) if lines else None
+
+    delivered, invoiced = summed("shipped"), summed("invoiced", "credited")
+    if delivered is None:
+        delivered = line("line_delivered_amount") or ZERO
+    if invoiced is None:
+        invoiced = (line("line_invoiced_amount") if unlinked else None) or ZERO
+    invoiced = max(invoiced, ZERO)
+    provisional = sum((accrued[row["document_key"]] for row in rows if row["kind"] == "provisional"), ZERO)
+    states = [row["is_closed"] for row in rows if row["is_closed"] is not None]
+    ordered = summed("ordered") or ZERO
+    rest = ZERO if any(states) or not states else max(ordered - max(delivered, invoiced + provisional), ZERO)
+    return max(delivered - invoiced, provisional, ZERO), rest
+
+
+def _has_ended(row: dict[str, Any], day: date) -> bool:
+    return row["dishonoured_on"] is not None and row["dishonoured_on"] <= day
+
+
+def _is_claim(row: dict[str, Any], day: date) -> bool:
+    """A bill that is not mature, settled, dishonoured, or passed on without recourse."""
+    if _has_ended(row, day) or row["amount"] <= 0:
+        return False
+    if row["bill_matures_on"] is not None and row["bill_matures_on"] <= day:
+        return False
+    since = row["bill_state_on"]
+    if row["bill_state"] == "settled":
+        return not (since <= day if since is not None else row["bill_matures_on"] is None)
+    passed = row["bill_state"] in {"endorsed", "discounted"} and not row["has_recourse"]
+    return not (passed and (since is None or since <= day))

@@ -42,7 +42,7 @@ class Suggestion:
 
 
 def suggest(amount: Decimal, items: Iterable[Open], text: str = "", limit: int = 3) -> list[Suggestion]:
-    """Candidates for `amount` of one customer and currency, surest first; the same items only once, for the best reason.
+    """Candidates for `amount` of one customer and currency, surest first; the same items once, for the best reason.
 
     Invoice numbers in `text`; one item of just that amount; everything that is open; the oldest few; some few; an item
     less a bank's charge; else in the order of due dates as far as the money goes. No item gets more than it owes, and
@@ -99,10 +99,8 @@ def _is_named(number: str, text: str) -> bool:
     return re.search(rf"(?<![0-9A-Za-z]){re.escape(number)}(?![0-9A-Za-z])", text, re.IGNORECASE) is not None
 
 
-_NOISE = re.compile(r"[\s()（）\[\]【】·.,，。、\-_/&'\"]+")
-_FORMS = re.compile(
-    r"(股份有限公司|有限责任公司|有限公司|集团|公司|co\.?,?\s*ltd\.?|ltd\.?|inc\.?|gmbh)$", re.IGNORECASE
-)
+NOISE = r"[\s()（）\[\]【】·.,，。、\-_/&'\"]+"
+FORMS = r"[\s.,]*(股份有限公司|有限责任公司|有限公司|集团|公司|co\.?,?\s*ltd\.?|ltd\.?|inc\.?|gmbh)[\s)）]*$"
 
 
 def payer(name: str | None) -> str:
@@ -110,4 +108,4 @@ def payer(name: str | None) -> str:
     if not name:
         return ""
     folded = unicodedata.normalize("NFKC", name).casefold().strip()
-    return _NOISE.sub("", _FORMS.sub("", folded))
+    return re.sub(NOISE, "", re.sub(FORMS, "", folded))

@@ -2,11 +2,14 @@
 
 from model.serve.acting import ACTIONS, act, act_many
 from model.serve.aging import aging
+from model.serve.aging_movement import aging_movement
 from model.serve.aging_rows import aging_rows
 from model.serve.alerting import alert_rules, alerts, try_alert
 from model.serve.chain import chain
 from model.serve.connection import Served, open_published
+from model.serve.currency import currency_report
 from model.serve.customer import customer
+from model.serve.expected import expected_backtest, expected_cash, expected_days
 from model.serve.exposure import exposure, exposure_orders
 from model.serve.faults import ledger_control, ledger_faults
 from model.serve.find import Ambiguous, NotFound, resolve, search
@@ -24,6 +27,7 @@ from model.serve.sources import quarantine, sources, status
 from model.serve.statement import statement
 from model.serve.statements import answer_statement, send_statement, statement_file, statements
 from model.serve.syncing import has_scheduler, may_sync, request_sync, streams, sync_state
+from model.serve.terms import entered_late, terms_report
 from model.serve.timeline import timeline
 from model.serve.unapplied import tell_finance, unapplied, withdraw_suggestion
 from model.serve.visits import changes_since, pin, pinned, recent, seen, unpin
@@ -40,14 +44,20 @@ __all__ = [
     "act",
     "act_many",
     "aging",
+    "aging_movement",
     "aging_rows",
     "alert_rules",
     "alerts",
     "answer_statement",
     "chain",
     "changes_since",
+    "currency_report",
     "customer",
     "disputes",
+    "entered_late",
+    "expected_backtest",
+    "expected_cash",
+    "expected_days",
     "exposure",
     "exposure_orders",
     "freshness",
@@ -88,6 +98,7 @@ __all__ = [
     "streams",
     "sync_state",
     "tell_finance",
+    "terms_report",
     "timeline",
     "try_alert",
     "unapplied",

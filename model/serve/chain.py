@@ -56,8 +56,8 @@ def chain(viewer: Viewer, db: Served, customer_key: str, as_of: date | None = No
 
 def _contracts(db: Served, key: str, day: date) -> list[dict[str, Any]]:
     return db.rows(
-        """select record_key, source, source_id, number, name, kind, status, amount, coalesce(currency, $base) as currency,
-                  signed_on, start_on, end_on from core.fct_contract
+        """select record_key, source, source_id, number, name, kind, status, amount,
+                  coalesce(currency, $base) as currency, signed_on, start_on, end_on from core.fct_contract
            where customer_key = $key and coalesce(status, '') not in ('draft', 'cancelled')
              and coalesce(signed_on, start_on, $day) <= $day
            order by record_key""",

@@ -8,7 +8,7 @@ from typing import Any
 from model.policy import Viewer
 from model.serve import card, card_past, card_rows, work
 from model.serve.connection import Served
-from model.serve.exposure import of_customer
+from model.serve.exposure import of_card
 from model.serve.find import resolve
 from model.serve.freshness import freshness
 from model.serve.links import linked
@@ -46,7 +46,7 @@ def _read(viewer: Viewer, db: Served, key: str, day: date, known_at: date | date
     if is_past:
         lists, basis = card_past.past(lists, day, end)
     return {
-        "header": {**card_rows.header(db, key), "exposure": of_customer(db, key, day)},
+        "header": card_rows.header(db, key),
         "lists": lists,
         "basis": basis,
         "receivables": receivables(viewer, db, key, day, known_at),
@@ -62,6 +62,7 @@ def _assemble(viewer: Viewer, db: Served, read: dict[str, Any], day: date) -> di
     projects = card.projects(lists["projects"], lists["milestones"], day)
     contracts = card.contracts(db, lists["contracts"], day, at)
     renewal = card.renewal(db, contracts, day)
+    header = {**header, "exposure": of_card(db, owed, header, day)}
     kpis = card.kpis(viewer, db, header, owed, tickets, projects, contracts, renewal, lists["sales"], day)
     return {
         **card.identity(viewer, header),

@@ -122,7 +122,8 @@ def record_letter(
     if made.kind not in texts.CHASING:
         raise FatalError(f"a {made.kind} is recorded as a statement", valid=", ".join(texts.CHASING))
     given: dict[str, Any] = {"stage": made.kind} | ({"on": on} if on else {}) | ({"note": note} if note else {})
-    acting.act_many(viewer, db, made.item_keys, "stage", preview=True, **given)
+    if problems := acting.act_many(viewer, db, made.item_keys, "stage", preview=True, **given)["problems"]:
+        raise FatalError(f"the letter cannot be recorded: {problems[0]['what']}", remedy="make it anew")
     where = keep(db, made.name, made.content, "letters")
     acting.act_many(viewer, db, made.item_keys, "stage", **given)
     with db.instance.store.begin() as connection:

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from model.policy import Viewer
 from model.receivables import open_items_sql
 from model.receivables.items import open_credits_sql
-from model.receivables.suggestions import Open, payer, suggest
+from model.receivables.suggestions import FORMS, NOISE, Open, payer, suggest
 from model.serve import acting
 from model.serve.anchors import anchor_of
 from model.serve.connection import Served
@@ -29,7 +29,7 @@ from ops.tables import suggestions as table
 
 ZERO = Decimal(0)
 UNIDENTIFIED = "C000000"
-_NAMED, _BY_AMOUNT = 20, 50
+_NAMED, _BY_AMOUNT, _SHORTEST = 20, 50, 4
 
 
 def unapplied(viewer: Viewer, db: Served, as_of: date | None = None) -> list[dict[str, Any]]:
@@ -53,14 +53,13 @@ def unapplied(viewer: Viewer, db: Served, as_of: date | None = None) -> list[dic
         offers = [
             {"customer_key": key, "name": pool[0]["name"], **_offer(one, pool), "score": min(one.score, most)}
             for key, pool, most in pools
-            for one in suggest(row["left_amount"], [_open(item) for item in pool], f"{row['payer_name']} {row['number']}")
+            for one in suggest(row["left_amount"], [_open(item) for item in pool], row["payer_name"] or "")
         ]  # fmt: skip
         owed = [item for item in items.get((row["customer_key"], row["currency"]), []) if item["is_overdue"]]
         found.append(
             {
                 **row,
                 "days": None if row["received_on"] is None else (day - row["received_on"]).days,
-                "payer_name": viewer.hide("bank", row["payer_name"]) if not row["is_identified"] else row["payer_name"],
                 "covers_overdue_amount": min(sum((item["open_amount"] for item in owed), ZERO), row["left_amount"]),
                 "suggestions": sorted(offers, key=lambda one: (-one["score"], one["customer_key"]))[:3],
                 "told": _standing(told.get(row["receipt_key"]), row["left_amount"]),
@@ -137,7 +136,8 @@ def _receipts(viewer: Viewer, db: Served, day: date) -> list[dict[str, Any]]:
             from ({open_credits_sql()}) as r
             left join core.dim_customer as customer on customer.customer_key = r.customer_key
             where r.class = 'unallocated' and r.left_amount > 0 and r.source is not null
-              and (({rule} and customer.customer_key is not null) or (r.customer_key = '{UNIDENTIFIED}' and {nobody}))""",
+              and ((r.customer_key = '{UNIDENTIFIED}' and {nobody})
+                   or (r.customer_key <> '{UNIDENTIFIED}' and customer.customer_key is not null and {rule}))""",
         {"as_of": day, **named},
     )
 
@@ -165,20 +165,31 @@ def _items(
 
 
 def _named_customers(viewer: Viewer, db: Served, names: set[str]) -> dict[str, set[str]]:
-    """Customer key → its comparable names, of customers called one of `names`."""
-    if not names:
-        return {}
-    rule, named = viewer.named_rows()
-    found: dict[str, set[str]] = {}
-    for row in db.rows(
-        f"""select customer_key, name, short_name, former_name, english_name from core.dim_customer as customer
-            where {rule}""",
-        named,
-    ):
-        own = {payer(row[name]) for name in ("name", "short_name", "former_name", "english_name")} & names
-        if own:
-            found[row["customer_key"]] = own
-    return found
+    """Customer key → the payers of `names` that are called like it; names of fewer than four characters prove nothing.
+
+    Compared without punctuation and legal form; one may be part of the other.
+    """
+    asked = sorted(name for name in names if len(name) >= _SHORTEST)
+    key = ("payers", viewer.cache_key, tuple(asked))
+    if key not in db.cache:
+        rule, named = viewer.named_rows()
+        found: dict[str, set[str]] = defaultdict(set)
+        for row in db.rows(
+            f"""with called as (
+                    select customer_key, regexp_replace(regexp_replace(lower(unnest(
+                        [name, short_name, former_name, english_name])), $forms, ''), $noise, '', 'g') as name
+                    from core.dim_customer as customer where {rule}
+                )
+                select called.customer_key, who.name
+                from (select unnest($asked) as name) as who
+                join called on contains(who.name, called.name) or contains(called.name, who.name)
+                where length(called.name) >= {_SHORTEST}""",
+            {"asked": asked, "noise": NOISE, "forms": FORMS, **named},
+        ):
+            found[row["customer_key"]].add(row["name"])
+        db.cache[key] = dict(found)
+    answer: dict[str, set[str]] = db.cache[key]
+    return answer
 
 
 def _pools(

@@ -96,6 +96,8 @@ def _line(
     cash = owed["unallocated"]
     asked = sum((row["chaseable_amount"] for row in rows), ZERO)
     promised = sum((row["promised_amount"] for row in rows), ZERO)
+    disputed = sum((row["disputed_amount"] for row in rows), ZERO)
+    overdue = sum((row["open_amount"] for row in rows), ZERO)
     covered = bool(cash >= (asked or promised) > 0) or set(statuses) == {"paid_check"}
     oldest = max(row["days_past_due"] for row in rows)
     parts = _parts(max(asked - max(cash, ZERO), ZERO), oldest, rates.get(key[1], Decimal(1)), statuses, risk)
@@ -112,9 +114,10 @@ def _line(
         "owner_key": rows[0]["owner_key"],
         "currency": key[1],
         "open_amount": owed["open"],
-        "overdue_amount": sum((row["open_amount"] for row in rows), ZERO),
+        "overdue_amount": overdue,
         "chaseable_amount": asked,
-        "disputed_amount": sum((row["disputed_amount"] for row in rows), ZERO),
+        "disputed_amount": disputed,
+        "disputed_percent": (disputed / overdue * 100).quantize(Decimal("0.1")),
         "promised_amount": promised,
         "oldest_days": oldest,
         "items": len(rows),

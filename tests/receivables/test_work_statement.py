@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from model import serve
 from model.policy import Viewer
+from model.serve import promising
 from ops.instance import Instance
 from tests.receivables.test_oracle import START, TODAY, books, stage
 from tests.warehouse import helpers
@@ -61,6 +63,25 @@ def test_opening_and_movements_are_the_closing_of_the_ledger(
         assert netted == part["closing_amount"]
     for currency in {*before, *after} - shown:
         assert before.get(currency, 0) == after.get(currency, 0) == 0
+
+
+def test_what_receipts_paid_on_items_is_what_the_ledger_settled(instance: Instance) -> None:
+    db = serve.open_published(instance)
+    for day in (TODAY, date(2026, 6, 30)):
+        settled = {
+            row["invoice_key"]: row["amount"]
+            for row in db.rows(
+                """select invoice_key, sum(amount) as amount from core.fct_settlement where moved_on <= ?
+                   group by invoice_key having bool_and(kind = 'receipt')""",
+                [day],
+            )
+        }
+        keys = db.rows("select record_key, invoice_key from marts.mart_open_item order by record_key")
+        paid, _ = promising.payments(db, [row["record_key"] for row in keys], day)
+        found: dict[str, Decimal] = defaultdict(Decimal)
+        for row in keys:
+            found[row["invoice_key"]] += sum((one.amount for one in paid.get(row["record_key"], [])), Decimal(0))
+        assert {key: found[key] for key in settled} == settled
 
 
 def owed(db: serve.Served, key: str, day: date) -> dict[str, Decimal]:
