@@ -24,13 +24,14 @@ from tests.receivables import books
 DAY = date(2026, 11, 21)
 FINANCE = Viewer(user="chen.li", name="陈立", role="finance", masks=frozenset({"phone"}))
 FILES = {
-    "customer": "code,name,uscc,parent_id,credit_limit_amount,credit_currency,is_on_hold\n"
-    "C1,示例仪器有限公司,,,200000,CNY,\n"
-    "G1,示例控股集团有限公司,91310115MA1K3F6X2Q,,100000,CNY,\n"
-    "G2,示例控股集团有限公司苏州分公司,,G1,,,\n"
-    "E1,Example Instruments GmbH,,,1000,EUR,\n"
-    "H1,示例涂料有限公司,,,500000,CNY,true\n"
-    "M1,示例电气有限公司,,,1000,CNY,\n",
+    "employee": "code,name\nE9,示例员工\n",
+    "customer": "code,name,uscc,parent_id,credit_limit_amount,credit_currency,is_on_hold,owner_id\n"
+    "C1,示例仪器有限公司,,,200000,CNY,,\n"
+    "G1,示例控股集团有限公司,91310115MA1K3F6X2Q,,100000,CNY,,\n"
+    "G2,示例控股集团有限公司苏州分公司,,G1,,,,E9\n"
+    "E1,Example Instruments GmbH,,,1000,EUR,,\n"
+    "H1,示例涂料有限公司,,,500000,CNY,true,\n"
+    "M1,示例电气有限公司,,,1000,CNY,,\n",
     "sales_order": "customer_id,number,order_on,document_status,is_void,is_closed,currency,gross_amount\n"
     "C1,SO1,2026-09-01,approved,,,CNY,100000\n"  # shipped 60,000, invoiced 40,000
     "C1,SO2,2026-09-02,draft,,,CNY,900000\n"  # not approved
@@ -113,11 +114,19 @@ def test_a_group_shares_the_limit_of_its_head(instance: Instance) -> None:
     for row in (branch, head):
         assert (row["group"]["exposure"], row["group"]["percent"], row["is_over"]) == (115000, Decimal("115.0"), True)
         assert row["limit"]["is_shared"]
-    key = branch["customer_key"]
-    owner = Viewer(user="a", name="a", role="account_manager", scope="own", employee_key="E1", masks=frozenset())
-    rows = serve.exposure(owner, serve.open_published(instance), None, DAY)["rows"]
-    assert rows == []  # nobody's customers are not theirs
-    assert key
+
+
+def test_the_group_s_sum_is_hidden_from_who_sees_only_a_part(instance: Instance) -> None:
+    db = serve.open_published(instance)
+    (employee,) = db.rows("select employee_key from core.dim_employee")
+    owner = Viewer(user="a", name="a", role="account_manager", scope="own", masks=frozenset(), **employee)
+    (row,) = serve.exposure(owner, db, None, DAY)["rows"]
+    assert (row["name"], row["exposure"]) == ("示例控股集团有限公司苏州分公司", 70000)
+    assert {row[name] for name in ("percent", "headroom", "is_over")} == {HIDDEN}
+    assert row["group"]["exposure"] == HIDDEN
+    assert "45000" not in str(row)
+    nobody = Viewer(user="a", name="a", role="account_manager", scope="own", masks=frozenset())
+    assert serve.exposure(nobody, db, None, DAY)["rows"] == []
 
 
 def test_amounts_meet_the_limit_s_currency_and_a_missing_rate_is_said(instance: Instance) -> None:

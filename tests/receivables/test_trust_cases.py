@@ -164,7 +164,8 @@ def test_own_buckets_and_netting_are_printed(make: Make) -> None:
 def test_without_recorded_allocations_the_oldest_is_taken_as_paid_and_labelled(make: Make) -> None:
     files = {
         "invoice": "customer_id,number,invoice_on,due_on,currency,gross_amount\n"
-        "C1,A1,2026-01-10,2026-02-10,CNY,100\nC1,A2,2026-02-10,2026-03-10,CNY,200\nC1,A3,2026-03-10,2026-04-10,CNY,300\n",
+        "C1,A1,2026-01-10,2026-02-10,CNY,100\nC1,A2,2026-02-10,2026-03-10,CNY,200\n"
+        "C1,A3,2026-03-10,2026-04-10,CNY,300\n",
         "receipt": "customer_id,number,received_on,currency,amount\nC1,R1,2026-02-15,CNY,150\nC1,R2,2026-03-20,CNY,500\n",
     }
     instance = make(files)
