@@ -93,14 +93,11 @@ latest as (
 ),
 
 kept as (
-    select promise.promise_id, sum(a.amount) as amount
+    select promise.promise_id, sum(paid.amount) as amount
     from standing as promise
-    join core.fct_allocation as a
-        on a.invoice_key || '#' || cast(coalesce(a.plan_row, 1) as varchar) = promise.item_key
-    join core.fct_receipt as receipt on receipt.record_key = a.receipt_key and receipt.known_to is null
-    where a.known_to is null and a.excluded_reason is null and a.effective_on <= $as_of
-        and (a.reversed_on is null or a.reversed_on > $as_of)
-        and receipt.received_on >= promise.made_on and receipt.received_on <= promise.promised_on
+    join marts.mart_payment as paid on paid.record_key = promise.item_key
+    where paid.moved_on <= $as_of
+        and paid.received_on >= promise.made_on and paid.received_on <= promise.promised_on
     group by promise.promise_id
 )
 
