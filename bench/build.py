@@ -22,7 +22,7 @@ from bench.measure import child
 from model import build, policy, serve
 from ops.instance import Instance
 
-CUSTOMERS = 4_000
+CUSTOMERS = 2_000
 INCREMENTS = 200
 PUBLISHED = 20
 MEASURED = 5

@@ -26,6 +26,13 @@ def home_page(role: str) -> str:
     return known.home if known and known.home in PAGES else "customer"
 
 
+def offered(role: str) -> list[str]:
+    """The pages in the role's top bar: finance's own only for those who work everybody's receivables."""
+    known = policy.roles().get(role)
+    everybody = known is not None and known.may_work and known.scope == "all"
+    return [name for name in PAGES if name != "finance" or everybody]
+
+
 def shell() -> None:
     """Run one page for the signed-in viewer, or the sign-in page."""
     st.set_page_config(page_title="Customer 360", layout="wide", initial_sidebar_state="collapsed")
@@ -51,7 +58,7 @@ def shell() -> None:
         notice.show_error(look, error)
         return
     st.session_state["_context"] = state.Context(viewer.with_language(look.language), db, look, state.instance())
-    bar.show(chosen.url_path, list(PAGES))
+    bar.show(chosen.url_path, offered(viewer.role))
     try:
         chosen.run()
     except C360Error as error:

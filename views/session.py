@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 COOKIE = "c360_session"
 LIFETIME_S = 12 * 3600
-PAGES = ("customer", "receivables", "renewals", "overview", "sources")
-PARAMETERS = ("lang", "customer", "q", "kind", "as_of", "record", "source")
+PAGES = ("customer", "receivables", "finance", "renewals", "overview", "sources")
+PARAMETERS = (
+    "lang", "customer", "q", "kind", "as_of", "record", "source", "currency", "item", "rule", "owner", "state",
+    "bucket", "ccy", "min", "text", "view", "basis", "by", "net", "show",
+)  # fmt: skip
 _SECRET = "web-session"  # noqa: S105 - the name of the file, not a secret
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 

@@ -9,6 +9,8 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -35,14 +37,22 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def url(demo: Path) -> Iterator[str]:
     """The address of the app showing the demo instance."""
+    with serving(demo) as address:
+        yield address
+
+
+@contextmanager
+def serving(home: Path, now: datetime | None = None) -> Iterator[str]:
+    """The app in a process of its own, at the instant `now` (None: the machine's clock); yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port", str(port)]
+    fixed = {} if now is None else {"C360_NOW": now.isoformat()}
     process = subprocess.Popen(
         [*command, "--log-level", "warning"],
         cwd=ROOT,
-        env={**os.environ, "C360_HOME": str(demo), "C360_STRICT_TEXTS": "1"},
+        env={**os.environ, "C360_HOME": str(home), "C360_STRICT_TEXTS": "1", **fixed},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PAGES = {"customer": "account_manager", "receivables": "account_manager", "renewals": "account_manager"}
+PAGES |= {"receivables?view=aging": "account_manager", "finance": "finance"}
 PAGES |= {"overview": "leader", "sources": "integration"}
 
 
@@ -36,6 +37,7 @@ def users(browser: Browser, url: str) -> dict[str, str]:
     context.close()
     names = {
         "account_manager": "Account manager",
+        "finance": "Finance",
         "leader": "Sales leader",
         "integration": "Integration owner",
     }
@@ -63,12 +65,12 @@ def shoot(url: str, folder: Path, code: str | None, only: str | None = None) -> 
                 sign_in(page, url, people[role], language)
                 for name in [one for one, who in PAGES.items() if who == role and only in {None, one}]:
                     query = f"&customer={code}" if name == "customer" and code else ""
-                    page.goto(f"{url}/{name}?lang={language}{query}")
+                    page.goto(f"{url}/{name}{'&' if '?' in name else '?'}lang={language}{query}")
                     settle(page)
                     if name == "overview":
                         page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
                         page.wait_for_timeout(1200)
-                    path = folder / f"{name}-{stem}.png"
+                    path = folder / f"{name.replace('?view=', '-')}-{stem}.png"
                     if size == "phone":
                         # The page scrolls inside the host's main element: the picture shows all of it.
                         tall = page.locator("[data-testid=stMainBlockContainer]").evaluate("node => node.scrollHeight")

@@ -14,7 +14,7 @@ from ops.instance import Instance
 from ops.texts import text
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["customer", "receivables", "renewals", "overview", "sources"]
+PAGES = ["customer", "receivables", "finance", "renewals", "overview", "sources"]
 Open = Callable[..., str]
 
 
@@ -79,6 +79,7 @@ def test_every_page_has_content_in_both_languages(
     expected = {
         "customer": "panel.receivables",
         "receivables": "work.list",
+        "finance": "panel.unapplied",
         "renewals": "nav.renewals",
         "overview": "panel.debtors",
         "sources": "panel.runs",
@@ -132,7 +133,8 @@ def test_a_promise_is_written_and_shown(people: dict[str, str], demo: Path) -> N
     viewer = serve.sign_in(instance, user)
     rows = serve.worklist(viewer, serve.open_published(instance))
     chosen = next(row for row in rows if row["state"] == "not_contacted" and row["promise"] is None)
-    app = run("receivables", user, customer=chosen["customer_key"], lang="en")
+    app = run("receivables", user, customer=chosen["customer_key"], currency=chosen["currency"], lang="en")
+    next(pill for pill in app.button_group if text("en", "act.promise") in pill.options).set_value("promise").run()
     app.text_input[-1].set_value("said <b>Friday</b>")
     next(button for button in app.button if button.label == text("en", "act.save")).click().run()
     assert not app.exception

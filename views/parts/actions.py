@@ -17,7 +17,7 @@ from views.parts.format import Look, as_date
 from views.parts.notice import show_error
 
 ALL = "*"
-# Taking back what stands comes first where it stands.
+# What takes back something that stands is offered only where it stands.
 UNDO = {"withdraw_promise": "promise", "close_dispute": "dispute"}
 ACTIONS = [
     "call", "promise", "dispute", "stage", "snooze", "assign", "note", "acknowledge", "escalate", "invoice_received",
@@ -35,12 +35,13 @@ def action_form(
     chosen = _item(look, customer_key, items)
     several = chosen == ALL
     item = _together(items) if several else next(one for one in items if item_key(one) == chosen)
-    offered = [name for name, what in UNDO.items() if item.get(what) and not several]
-    offered += [name for name in ACTIONS if not (several and name == "invoice_received")]
+    offered = [name for name in ACTIONS if not (several and name == "invoice_received")]
+    offered += [name for name, what in UNDO.items() if item.get(what) and not several]
     action = st.pills(
         look.t("act.action"),
         offered,
         default=offered[0],
+        required=True,
         format_func=lambda name: look.t(f"act.{name}"),
         key=f"action_{chosen}_{len(offered)}",
     )
@@ -120,7 +121,9 @@ def fields(
     """Draw an action's own fields; its arguments, or None (with the reason shown) when one is not valid."""
     look, today = context.look, clock.today(context.instance.config.zone)
     several = bulk or item["record_key"] == ALL
-    made = _FIELDS.get(action, _none)(context, look, today, {**item, "contact": contact, "several": several})
+    made: dict[str, Any] | None = _FIELDS.get(action, _none)(
+        context, look, today, {**item, "contact": contact, "several": several}
+    )
     if made is None:
         return None
     if action != "invoice_received":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import streamlit as st
 
 from model import policy, serve
+from ops.texts import catalogue
 from views import state
-from views.parts import worklist
+from views.parts import papers, worklist
 from views.parts.actions import action_form, codes
 from views.parts.format import Look, number
 from views.parts.html import Column, Html, Row, chip, empty, h, join, link, table, tag
@@ -19,6 +19,8 @@ from views.parts.panels import marked
 FLAGS = ("is_due_derived", "is_estimated", "is_header_filled", "is_awaiting_release")
 GROUPS = ("dispute_reason", "dispute_outcome", "stage", "call_result")
 HISTORY = 6
+# What these keep as their text is where the file is.
+FILED = {"letter", "statement_sent"}
 
 
 def detail(context: state.Context, chosen: dict[str, Any], as_of: date) -> None:
@@ -35,6 +37,7 @@ def detail(context: state.Context, chosen: dict[str, Any], as_of: date) -> None:
         if items and as_of >= context.db.today() and policy.roles()[context.viewer.role].may_work:
             contact = (chosen.get("finance_contact") or {}).get("name")
             action_form(context, key, items, contact)
+            papers.show(context, chosen)
         st.html(history(context, key))
 
 
@@ -96,7 +99,7 @@ def table_of(look: Look, items: list[dict[str, Any]], currency: str) -> Html:
     rows = [_row(look, item) for item in marked(items)]
     columns = [
         Column(look.t("col.invoice")),
-        Column(look.t("col.due"), "mid"),
+        Column(look.t("col.due"), "mid", phone=False),
         Column(look.t("col.late"), "num"),
         Column(f"{look.t('col.open')} ({currency})", "num"),
         Column(look.t("col.status")),
@@ -187,12 +190,11 @@ def event(look: Look, row: dict[str, Any], words: dict[str, str]) -> Html:
     if row.get("person"):
         said.append(row["person"])
     name = tag("b", _action(look, row["action"]))
-    body = tag("span", row["body"], class_="by block") if row.get("body") else ""
+    told = row.get("body") if row["action"] not in FILED else None
+    body = tag("span", told, class_="by block") if told else ""
     by = tag("span", look.dotted(look.when(row["at"]), row["actor"]), class_="by")
     return tag("li", name, " ", look.dotted(*said), " ", by, body)
 
 
 def _action(look: Look, action: str) -> str:
-    return look.t(f"act.{action}")
-
-
+    return look.t(f"act.{action}") if f"act.{action}" in catalogue() else action

@@ -13,7 +13,7 @@ from model import serve
 from model.receivables.items import BUCKETS, OVERDUE
 from views import state
 from views.parts.format import Look
-from views.parts.html import h, link, tag
+from views.parts.html import Html, link, tag
 
 STATES = (
     "not_contacted", "promise", "promise_broken", "dispute", "acknowledged", "snoozed", "escalated", "paid_check",
@@ -75,17 +75,18 @@ def show(context: state.Context, currencies: Sequence[str], owners: dict[str, st
         if len(currencies) > 1:
             _choice(look, "ccy", {name: name for name in currencies}, 96)
         _field("min", st.text_input, look.t("filter.min"), placeholder="10,000", width=110)
-        st.html(_rest(look))
+        if rest := _rest(look):
+            st.html(rest)
 
 
-def _rest(look: Look) -> Any:
+def _rest(look: Look) -> Html | None:
     """What is asked for beside the fields, and the way back to everything."""
     parts: list[object] = []
     if rule := st.query_params.get("rule"):
         parts.append(tag("span", look.t("filter.rule", rule=_rule_name(look, rule)), class_="chip blue"))
     if any(st.query_params.get(name) for name in NAMES):
         parts.append(link(look.t("filter.clear"), state.here("receivables", **dict.fromkeys(NAMES)), "linkish"))
-    return tag("span", *parts, class_="rest") if parts else h("")
+    return tag("span", *parts, class_="rest") if parts else None
 
 
 def _rule_name(look: Look, rule: str) -> str:

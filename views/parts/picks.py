@@ -40,7 +40,11 @@ def _turn() -> int:
 def listen(keys: list[str]) -> None:
     """The invisible part that hears the ticks; drawn after the list."""
     _picks(
-        key=f"{KEY}{_turn()}", data={"picked": keys}, default={"picked": []}, on_picked_change=lambda: None, height=1
+        key=f"{KEY}{_turn()}",
+        data={"picked": keys, "turn": _turn()},
+        default={"picked": []},
+        on_picked_change=lambda: None,
+        height=1,
     )
 
 
@@ -52,8 +56,8 @@ def panel(context: state.Context, lines: list[dict[str, Any]], keys: list[str]) 
     with st.container(key="card_bulk"):
         st.html(_title(look, chosen, items))
         action = st.pills(
-            look.t("act.action"), actions.BULK, default="promise", format_func=lambda name: look.t(f"act.{name}"),
-            key="bulk_action",
+            look.t("act.action"), actions.BULK, default="promise", required=True, key="bulk_action",
+            format_func=lambda name: look.t(f"act.{name}"),
         )  # fmt: skip
         if not action:
             return
@@ -75,9 +79,7 @@ def _title(look: Look, chosen: list[dict[str, Any]], items: list[str]) -> Html:
     return tag("div", tag("h2", said), class_="phead")
 
 
-def _preview(
-    context: state.Context, items: list[str], action: str, values: dict[str, Any]
-) -> dict[str, Any] | None:
+def _preview(context: state.Context, items: list[str], action: str, values: dict[str, Any]) -> dict[str, Any] | None:
     try:
         return serve.act_many(context.viewer, context.db, items, action, preview=True, **values)
     except C360Error as error:

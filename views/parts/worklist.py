@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
 from datetime import date, timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
+
+import streamlit as st
 
 from model import serve
 from views import state
@@ -19,6 +22,7 @@ TONES = {
     "paid_check": "blue",
 }  # fmt: skip
 ZERO = Decimal(0)
+TAGS = re.compile(r"<[^>]*>")
 
 
 def key_of(line: dict[str, Any]) -> str:
@@ -27,27 +31,24 @@ def key_of(line: dict[str, Any]) -> str:
 
 
 def totals(look: Look, found: list[dict[str, Any]]) -> Html:
-    """One card per currency: overdue of open, the buckets as a bar and in words, and what stands apart."""
+    """One tile per currency, overdue of open with the buckets as a bar; a door to the aging."""
     cards = []
     for total in found:
         currency = total["currency"]
         late = number(total["overdue"]) > 0
         of = join([look.t("work.open"), " ", look.money(total["open"], currency), " · ", look.t("kpi.of_which")])
-        apart = look.t(
-            "work.apart",
-            unallocated=look.short(total.get("unallocated") or 0),
-            credits=look.short(total["credits"] or 0),
-        )
+        apart = {name: look.short(total.get(name) or 0) for name in ("unallocated", "credits")}
         body = [
             tag("span", of, class_="ln"),
             tag("span", look.money(total["overdue"], currency), class_="fig t-red" if late else "fig"),
+            tag("span", look.t("work.apart", **apart), class_="ln apart"),
             aging_bar(look, total["buckets"], currency),
-            tag("span", bucket_line(look, total["buckets"]), class_="ln"),
-            tag("span", apart, class_="ln"),
         ]
-        cards.append(tag("div", *body, class_="tile"))
-    alone = " one" if len(cards) == 1 else ""
-    return tag("div", *cards, class_=f"cards{alone}", role="group", aria_label=look.t("work.totals"))
+        href = state.href("receivables", view="aging", ccy=currency, as_of=st.query_params.get("as_of"))
+        said = unescape(bucket_line(look, total["buckets"]).replace("<", " <"))
+        hint = " ".join(TAGS.sub(" ", said).split())
+        cards.append(tag("a", *body, class_="tile", href=href, data_nav="1", target="_self", title=hint))
+    return tag("div", *cards, class_="cards owed", role="group", aria_label=look.t("work.totals"))
 
 
 def today_strip(look: Look, items: list[dict[str, Any]], day: date) -> Html | None:
@@ -89,12 +90,12 @@ def _door(look: Look, item: dict[str, Any], *more: object) -> Html:
 
 def listing(
     look: Look, lines: list[dict[str, Any]], aged: dict[tuple[str, str], dict[str, Decimal]], chosen: dict[str, Any],
-    picked: Collection[str], *, may_pick: bool,
+    *, may_pick: bool,
 ) -> Html:  # fmt: skip
-    """The list as a panel; `aged`: (customer, currency) → its buckets; `picked`: keys that are ticked."""
+    """The list as a panel; `aged`: (customer, currency) → its buckets. Which boxes are ticked the browser knows."""
     rows = [
         Row(
-            [*([_tick(look, line, picked)] if may_pick else []), *_cells(look, line, aged)],
+            [*([_tick(look, line)] if may_pick else []), *_cells(look, line, aged)],
             href=state.here(
                 "receivables", customer=line["customer_key"], currency=line["currency"], item=None, record=None
             ),
@@ -123,9 +124,9 @@ def listing(
     )
 
 
-def _tick(look: Look, line: dict[str, Any], picked: Collection[str]) -> Html:
+def _tick(look: Look, line: dict[str, Any]) -> Html:
     return tag(
-        "input", type="checkbox", data_pick=key_of(line), checked=key_of(line) in picked,
+        "input", type="checkbox", data_pick=key_of(line),
         aria_label=look.t("bulk.pick_one", name=line["name"]),
     )  # fmt: skip
 

@@ -1,0 +1,212 @@
+"""Papers of a customer: the statement of account with its life, and the letters that demand payment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import streamlit as st
+
+from model import serve
+from ops.errors import C360Error
+from views import state
+from views.parts.actions import person
+from views.parts.filters import amount
+from views.parts.format import Look, as_date
+from views.parts.html import Column, Html, Row, chip, join, table, tag
+from views.parts.notice import show_error
+
+TONES = {"sent": "amber", "confirmed": "green", "difference": "red", "resolved": "green", "cancelled": ""}
+LETTERS = ("reminder", "demand_letter")
+LANGUAGES = {"zh": "中文", "en": "English"}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# What may be recorded about a statement in each state.
+ANSWERS = {"sent": ["confirm", "cancel"], "difference": ["confirm", "resolve", "cancel"]}
+
+
+def show(context: state.Context, chosen: dict[str, Any]) -> None:
+    """Both papers, folded: opened when needed, made when asked for."""
+    look = context.look
+    listed = serve.statements(context.viewer, context.db, kind="statement", customer_key=chosen["customer_key"])
+    listed = [row for row in listed if row["currency"] == chosen["currency"]]
+    waiting = [row for row in listed if row["state"] in ANSWERS]
+    label = look.t("paper.statement")
+    if waiting:
+        label += " · " + look.t(f"paper.state_{waiting[0]['state']}")
+    key = f"{chosen['customer_key']}_{chosen['currency']}"
+    with (opened := st.expander(label, key=f"paper_s_{key}", on_change="rerun")):
+        if opened.open:
+            _statement(context, chosen)
+            if listed:
+                st.html(_listed(look, listed))
+                _kept(context, listed[0])
+            for row in waiting[:1]:
+                _answer(context, row)
+    with (opened := st.expander(look.t("paper.letter"), key=f"paper_l_{key}", on_change="rerun")):
+        if opened.open:
+            _letter(context, chosen)
+
+
+def last_month(today: date) -> tuple[date, date]:
+    """The month that is over: what a statement usually is about."""
+    end = today.replace(day=1) - timedelta(days=1)
+    return end.replace(day=1), end
+
+
+def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
+    look, today = context.look, context.db.today()
+    first, last = last_month(today)
+    key = f"{chosen['customer_key']}_{chosen['currency']}"
+    left, middle, right = st.columns(3)
+    start = as_date(left.date_input(look.t("paper.from"), value=first, max_value=today, format="YYYY-MM-DD",
+                                    key=f"st_from_{key}"))  # fmt: skip
+    end = as_date(middle.date_input(look.t("paper.to"), value=last, max_value=today, format="YYYY-MM-DD",
+                                    key=f"st_to_{key}"))  # fmt: skip
+    spoken = _language(right, look, f"st_language_{key}")
+    if start > end:
+        st.caption(look.t("paper.bad_period"))
+        return
+    name = look.t("paper.file", kind=look.t("paper.statement"), name=chosen["name"], day=end.isoformat())
+    left, middle, right = st.columns(3)
+
+    def made(file: str) -> Callable[[], bytes]:
+        return lambda: serve.statement_document(
+            context.viewer, context.db, chosen["customer_key"], start, end, file=file, currency=chosen["currency"],
+            language=spoken,
+        ).content  # fmt: skip
+
+    left.download_button("PDF", made("pdf"), f"{name}.pdf", "application/pdf", key=f"st_pdf_{key}", width="stretch")
+    middle.download_button("Excel", made("xlsx"), f"{name}.xlsx", XLSX, key=f"st_xlsx_{key}", width="stretch")
+    to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
+                       key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
+    if right.button(look.t("paper.send"), key=f"st_send_{key}", type="primary", width="stretch"):
+        _done(context, look.t("paper.sent"), lambda: serve.send_statement(
+            context.viewer, context.db, chosen["customer_key"], chosen["currency"], start, end, sent_to=to or None,
+            language=spoken,
+        ))  # fmt: skip
+
+
+def _language(where: Any, look: Look, key: str) -> str:
+    known = list(LANGUAGES)
+    return str(
+        where.selectbox(look.t("paper.language"), known, index=known.index(look.language), key=key,
+                        format_func=lambda one: LANGUAGES[one])
+    )  # fmt: skip
+
+
+def _done(context: state.Context, said: str, act: Callable[[], Any]) -> None:
+    try:
+        act()
+    except C360Error as error:
+        show_error(context.look, error)
+        return
+    st.session_state["acted"] = said
+    st.rerun()
+
+
+def _listed(look: Look, listed: list[dict[str, Any]]) -> Html:
+    rows = [
+        Row([
+            join([look.day(row["to_on"]), tag("span", row.get("sent_to") or "", class_="second")]),
+            look.exact(row["closing_amount"]), state_chip(look, row),
+            look.exact(row["difference_amount"]) if row.get("difference_amount") else look.na(),
+        ])
+        for row in listed[:6]
+    ]  # fmt: skip
+    columns = [
+        Column(look.t("paper.to")), Column(look.t("paper.closing"), "num"), Column(look.t("col.status"), "mid"),
+        Column(look.t("paper.difference"), "num"),
+    ]  # fmt: skip
+    return table(look.t("paper.statement"), columns, rows)
+
+
+def _kept(context: state.Context, row: dict[str, Any]) -> None:
+    """The file of a statement as it was sent, and the sealed copy that came back."""
+    look, number = context.look, row["statement_id"]
+
+    def content(is_copy: bool) -> Callable[[], bytes]:
+        return lambda: serve.statement_file(context.viewer, context.db, number, copy=is_copy)[1]
+
+    with st.container(horizontal=True, key=f"kept_{number}"):
+        for name, is_copy in (("file", False), ("copy_file", True)):
+            if row.get(name):
+                label = look.t(f"paper.kept_{name}", on=row["to_on"].isoformat())
+                st.download_button(label, content(is_copy), str(row[name]).rpartition("/")[2], key=f"{name}_{number}")
+
+
+def state_chip(look: Look, row: dict[str, Any]) -> Html:
+    """A statement's state in words, with how long it has been waiting."""
+    word = look.t(f"paper.state_{row['state']}")
+    if row["state"] == "sent":
+        word += " " + look.t("ui.days", n=look.count(row["days"]))
+    tone = "red" if row.get("is_late") else TONES.get(row["state"], "")
+    return chip(word, tone)
+
+
+def _answer(context: state.Context, row: dict[str, Any]) -> None:
+    look, number = context.look, row["statement_id"]
+    action = st.pills(
+        look.t("paper.answer", on=row["to_on"].isoformat()), ANSWERS[row["state"]], default="confirm", required=True,
+        format_func=lambda one: look.t(f"paper.{one}"), key=f"answer_{number}",
+    )  # fmt: skip
+    if not action:
+        return
+    with st.form(f"answer_form_{number}_{action}", border=False):
+        given = _given(context, row, str(action))
+        note = st.text_input(look.t("act.note"), max_chars=500)
+        pressed = st.form_submit_button(look.t("act.save"), type="primary")
+    if pressed and given is not None:
+        given |= {"note": note} if note else {}
+        _done(context, look.t("act.saved", action=look.t(f"paper.{action}")),
+              lambda: serve.answer_statement(context.viewer, context.db, number, str(action), **given))  # fmt: skip
+
+
+def _given(context: state.Context, row: dict[str, Any], action: str) -> dict[str, Any] | None:
+    look, words = context.look, serve.work_codes(context.viewer, context.db)
+    if action == "cancel":
+        return {}
+    group = "difference_outcome" if action == "resolve" else "difference_reason"
+    labels = {one["code"]: one["label"] for one in words[group]}
+    if action == "resolve":
+        return {"outcome": st.selectbox(look.t("act.outcome"), list(labels), format_func=lambda one: labels[one])}
+    left, right = st.columns(2)
+    written = left.text_input(look.t("paper.their_amount"), value=look.amount(row["closing_amount"]))
+    on = right.date_input(look.t("paper.confirmed_on"), value=context.db.today(), min_value=row["to_on"],
+                          max_value=context.db.today(), format="YYYY-MM-DD")  # fmt: skip
+    reason = st.selectbox(look.t("paper.reason"), list(labels), format_func=lambda one: labels[one])
+    owner = person(context, look.t("act.dispute_owner"))
+    copy = st.file_uploader(look.t("paper.copy"), type=["pdf", "png", "jpg", "jpeg"], max_upload_size=20)
+    theirs = row["closing_amount"] if written == look.amount(row["closing_amount"]) else amount(written)
+    if theirs is None:
+        st.caption(look.t("act.bad_amount", value=written))
+        return None
+    given: dict[str, Any] = {"amount": theirs, "on": as_date(on)}
+    given |= {"reason": reason, "owner": owner} if theirs != row["closing_amount"] else {}
+    return given | ({"copy": copy.getvalue(), "copy_name": copy.name} if copy else {})
+
+
+def _letter(context: state.Context, chosen: dict[str, Any]) -> None:
+    look, key = context.look, chosen["customer_key"]
+    left, right = st.columns(2)
+    kind = str(left.selectbox(look.t("paper.letter_kind"), LETTERS, key=f"letter_kind_{key}",
+                              format_func=lambda one: look.t(f"paper.{one}")))  # fmt: skip
+    spoken = _language(right, look, f"letter_language_{key}")
+    try:
+        made = _made(context, key, kind, spoken)
+    except C360Error as error:
+        show_error(look, error)
+        return
+    st.caption(look.t("paper.letter_items", n=look.count(len(made.item_keys))))
+    left, right = st.columns(2)
+    name = look.t("paper.file", kind=look.t(f"paper.{kind}"), name=chosen["name"],
+                  day=context.db.today().isoformat())  # fmt: skip
+    left.download_button("PDF", made.content, f"{name}.pdf", "application/pdf", key=f"letter_pdf_{key}",
+                         width="stretch")  # fmt: skip
+    if right.button(look.t("paper.letter_sent"), key=f"letter_send_{key}", type="primary", width="stretch"):
+        _done(context, look.t("act.saved", action=look.t(f"paper.{kind}")),
+              lambda: serve.record_letter(context.viewer, context.db, made))  # fmt: skip
+
+
+def _made(context: state.Context, key: str, kind: str, spoken: str) -> serve.Document:
+    return serve.letter(context.viewer, context.db, key, kind, language=spoken)
