@@ -60,10 +60,10 @@ invoiced as (
     where document.kind <> 'provisional'
 ),
 
-offset_already as (
-    select customer_key, invoice_key, sum(amount) as amount from core.fct_settlement
-    where is_implied
-    group by customer_key, invoice_key
+-- a source that takes provisional receivables back itself says so by a settlement: nothing is reduced twice
+settled as (
+    select invoice_key, sum(amount) as amount from core.fct_settlement
+    group by invoice_key
 ),
 
 change as (
@@ -89,17 +89,20 @@ change as (
 
 pool_row as (
     select
-        p.pool_key, 'provisional' as kind, i.customer_key, i.record_key, i.amount as room, i.posted_on, i.due_on
+        p.pool_key, 'provisional' as kind, i.customer_key, i.record_key,
+        greatest(i.amount - coalesce(settled.amount, 0), 0) as room, i.posted_on, i.due_on
     from core.fct_receivable_item as i
     join provisional as p on p.invoice_key = i.invoice_key
+    left join settled on settled.invoice_key = i.invoice_key
+    where i.amount > 0
     union all
     select
         i.source || ':fifo:' || i.currency, 'fifo', i.customer_key, i.record_key,
-        greatest(i.amount - coalesce(case when i.is_header_row then offset_already.amount end, 0), 0),
+        greatest(i.amount - coalesce(case when i.is_header_row then settled.amount end, 0), 0),
         i.posted_on, i.due_on
     from core.fct_receivable_item as i
     join blind on blind.source = i.source
-    left join offset_already on offset_already.invoice_key = i.invoice_key
+    left join settled on settled.invoice_key = i.invoice_key
     where i.amount > 0 and i.kind <> 'provisional'
 ),
 
@@ -115,11 +118,7 @@ ranked as (
 
 pool_day as (
     select pool_key, kind, customer_key, moved_on, sum(amount) as amount
-    from (
-        select * from change
-        union all
-        select pool_key, kind, customer_key, posted_on, 0 from pool_row
-    ) as day
+    from (select * from change union all select pool_key, kind, customer_key, posted_on, 0 from pool_row) as day
     group by pool_key, kind, customer_key, moved_on
 ),
 

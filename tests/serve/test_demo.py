@@ -82,6 +82,8 @@ def test_the_ledger_equals_the_generator_s_to_the_cent(db: Served, truth: dict[s
     assert all(row["open"] == sum(row["buckets"].values()) for row in totals.values())
     unallocated = {code: str(row["unallocated"]) for code, row in totals.items() if row["unallocated"]}
     assert unallocated == truth["unallocated_receipts"]
+    provisional = {code: str(row["provisional"]) for code, row in totals.items() if row["provisional"]}
+    assert provisional == truth["provisional_open"]
 
 
 def test_every_card_agrees_with_aging(db: Served) -> None:
