@@ -1,0 +1,103 @@
+"""The matcher from records to clusters, in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from model.identity.matching import alone, blocking, link, weights
+from model.identity.matching.compare import Compared, Comparer
+from model.identity.matching.prepare import Prepared, prepare
+from model.identity.matching.settings import Settings, shipped
+
+_BANDS = ("reject", "review", "auto")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The result: `clusters` per record (the lowest row of its cluster) and all that led there."""
+
+    prepared: Prepared
+    left: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    compared: Compared
+    bits: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.float64]
+    judged: link.Judged
+    refused: list[str]
+    clusters: npt.NDArray[np.int64]
+    rules: pl.DataFrame
+    parameters: weights.Weights
+    duplicate_free: frozenset[str]
+
+    @cached_property
+    def pairs(self) -> pl.DataFrame:
+        """One row per compared pair: left, right, bits, probability, band, rule, veto, refused."""
+        return pl.DataFrame(
+            {
+                "left": self.left,
+                "right": self.right,
+                "bits": self.bits,
+                "probability": self.probability,
+                "band": [_BANDS[band] for band in self.judged.band.tolist()],
+                "rule": self.judged.rule,
+                "veto": self.judged.veto,
+                "refused": self.refused,
+            }
+        )
+
+    def explain(self, index: int) -> list[tuple[str, str, float]]:
+        """The waterfall of pair `index`: comparison, level, bits it adds; the prior first."""
+        share = self.parameters.share
+        steps = [("prior", "", float(np.log2(share / (1 - share))))]
+        chances = weights.frequencies(self.prepared)
+        for column, name in enumerate(self.compared.names):
+            level = int(self.compared.levels[index, column])
+            if level < 0:
+                continue
+            bits = float(self.parameters.bits(name)[level])
+            if name in chances:
+                chance = chances[name][self.left[index : index + 1]]
+                bits += float(weights.rarity_bits(name, np.array([level]), self.parameters, chance)[0])
+            steps.append((name, shipped().comparison[name].levels[level], bits))
+        return steps
+
+
+def match(records: pl.DataFrame, settings: Settings | None = None) -> Matching:
+    """Find the records of one organisation.
+
+    `records`: text columns, any of name, tax_id, phone, email, domain, address, city, postcode and source; one row
+    per record. The order of rows decides nothing but the numbers of clusters.
+    """
+    settings = settings or shipped()
+    prepared = prepare(records)
+    found = blocking.candidates(prepared, settings.blocking)
+    comparer = Comparer(prepared)
+    compared = comparer.compare(found.left, found.right)
+    parameters = weights.estimate(prepared, comparer, found.left, found.right, compared, settings)
+    bits, probability = weights.probabilities(compared, parameters, weights.frequencies(prepared), found.left)
+    rule = link.certain(prepared, compared, found.left, found.right, settings.guards)
+    veto = link.vetoes(prepared, compared, found.left, found.right)
+    judged = link.judge(probability, rule, veto, compared, settings)
+    judged = alone.settle(prepared, compared, judged, probability, found.left, found.right, settings)
+    free = link.duplicate_free(prepared, judged, found.left, found.right, settings.guards)
+    clusters, refused = link.cluster(prepared, judged, found.left, found.right, bits, free, settings.guards)
+    judged = link.demote(judged, refused)
+    return Matching(
+        prepared,
+        found.left,
+        found.right,
+        compared,
+        bits,
+        probability,
+        judged,
+        refused,
+        clusters,
+        found.rules,
+        parameters,
+        free,
+    )
