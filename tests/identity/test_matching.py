@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from model.identity.matching import Matching, match
+from model.identity.matching.link import AUTO, Judged, cluster
+from model.identity.matching.prepare import prepare
 from model.identity.matching.settings import Settings, shipped
 from tests.identity.demo_truth import records as demo_records
 
@@ -141,11 +143,17 @@ def test_cluster_size_guard() -> None:
     assert sizes[0] > 3 >= sizes[1]
 
 
+def test_no_chain_of_certain_links_joins_what_a_veto_parts() -> None:
+    prepared = prepare(pl.DataFrame({"name": ["Acme", "Acme", "Acme - Leeds Branch"]}))
+    left, right = np.array([0, 1, 0]), np.array([1, 2, 2])
+    judged = Judged(np.array([AUTO, AUTO, 0], dtype=np.int8), ["tax number"] * 2 + [""], ["", "", "branch"])
+    labels, refused = cluster(prepared, judged, left, right, np.array([9.0, 8, 7]), frozenset(), shipped().guards)
+    assert labels.tolist() == [0, 0, 2]
+    assert refused == ["", "veto inside", ""]
+
+
 def test_weak_bridge_is_refused() -> None:
     """Two groups that one soft link alone joins stay two, and the link is shown to a person."""
-    from model.identity.matching.link import AUTO, Judged, cluster
-    from model.identity.matching.prepare import prepare
-
     prepared = prepare(pl.DataFrame({"name": [f"Firm {n}" for n in "abcdef"]}))
     left, right = np.array([0, 0, 1, 3, 3, 4, 2]), np.array([1, 2, 2, 4, 5, 5, 3])
     judged = Judged(np.full(7, AUTO, dtype=np.int8), [""] * 7, [""] * 7)
@@ -187,10 +195,14 @@ def test_same_input_same_result() -> None:
     assert one.pairs.equals(two.pairs)
 
 
-def test_the_order_of_records_decides_nothing() -> None:
-    frame = demo_records(120)
+@pytest.mark.parametrize("customers", [120, 600])
+def test_the_order_of_records_decides_nothing(customers: int) -> None:
+    """Also where candidates come from blocking and u from a sample."""
+    frame = demo_records(customers)
     order = np.random.default_rng(3).permutation(len(frame))
-    straight, shuffled = match(frame).clusters, match(frame[order.tolist()]).clusters
+    first, second = match(frame), match(frame[order.tolist()])
+    assert sorted(first.bits.tolist()) == sorted(second.bits.tolist())
+    straight, shuffled = first.clusters, second.clusters
     one = {frozenset(np.flatnonzero(straight == label).tolist()) for label in set(straight.tolist())}
     two = {frozenset(order[np.flatnonzero(shuffled == label)].tolist()) for label in set(shuffled.tolist())}
     assert one == two

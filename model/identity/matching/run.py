@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 
 from model.identity.matching import alone, blocking, link, weights
 from model.identity.matching.compare import Compared, Comparer
-from model.identity.matching.prepare import Prepared, prepare
+from model.identity.matching.prepare import FIELDS, Prepared, prepare
 from model.identity.matching.settings import Settings, shipped
 
 _BANDS = ("reject", "review", "auto")
@@ -61,7 +61,8 @@ class Matching:
                 continue
             bits = float(self.parameters.bits(name)[level])
             if name in chances:
-                chance = chances[name][self.left[index : index + 1]]
+                one, two = self.left[index], self.right[index]
+                chance = np.maximum(chances[name][one : one + 1], chances[name][two : two + 1])
                 bits += float(weights.rarity_bits(name, np.array([level]), self.parameters, chance)[0])
             steps.append((name, shipped().comparison[name].levels[level], bits))
         return steps
@@ -74,30 +75,41 @@ def match(records: pl.DataFrame, settings: Settings | None = None) -> Matching:
     per record. The order of rows decides nothing but the numbers of clusters.
     """
     settings = settings or shipped()
+    fields = [name for name in (*FIELDS, "source") if name in records.columns]
+    order = records.with_row_index("row").sort(*fields, "row", nulls_last=True)["row"].to_numpy().astype(np.int64)
+    return _restored(_match(records[order.tolist()], settings), order)
+
+
+def _match(records: pl.DataFrame, settings: Settings) -> Matching:
     prepared = prepare(records)
     found = blocking.candidates(prepared, settings.blocking)
+    left, right = found.left, found.right
     comparer = Comparer(prepared)
-    compared = comparer.compare(found.left, found.right)
-    parameters = weights.estimate(prepared, comparer, found.left, found.right, compared, settings)
-    bits, probability = weights.probabilities(compared, parameters, weights.frequencies(prepared), found.left)
-    rule = link.certain(prepared, compared, found.left, found.right, settings.guards)
-    veto = link.vetoes(prepared, compared, found.left, found.right)
+    compared = comparer.compare(left, right)
+    parameters = weights.estimate(prepared, comparer, left, right, compared, settings)
+    chances = weights.frequencies(prepared)
+    bits, probability = weights.probabilities(compared, parameters, chances, left, right)
+    rule = link.certain(prepared, compared, left, right, settings.guards)
+    veto = link.vetoes(prepared, compared, left, right)
     judged = link.judge(probability, rule, veto, compared, settings)
-    judged = alone.settle(prepared, compared, judged, probability, found.left, found.right, settings)
-    free = link.duplicate_free(prepared, judged, found.left, found.right, settings.guards)
-    clusters, refused = link.cluster(prepared, judged, found.left, found.right, bits, free, settings.guards)
+    judged = alone.settle(prepared, compared, judged, probability, left, right, settings)
+    free = link.duplicate_free(prepared, judged, left, right, settings.guards)
+    clusters, refused = link.cluster(prepared, judged, left, right, bits, free, settings.guards)
     judged = link.demote(judged, refused)
     return Matching(
-        prepared,
-        found.left,
-        found.right,
-        compared,
-        bits,
-        probability,
-        judged,
-        refused,
-        clusters,
-        found.rules,
-        parameters,
-        free,
+        prepared, left, right, compared, bits, probability, judged, refused, clusters, found.rules, parameters, free
     )
+
+
+def _restored(result: Matching, order: npt.NDArray[np.int64]) -> Matching:
+    """`result` of records that were put in canonical `order`, in their own order again."""
+    one, two = order[result.left], order[result.right]
+    place = np.argsort(order)
+    lowest = np.full(len(order), len(order), dtype=np.int64)
+    np.minimum.at(lowest, result.clusters, order)
+    prepared = Prepared(
+        result.prepared.frame[place.tolist()].with_columns(row=pl.int_range(len(order), dtype=pl.UInt32)),
+        [result.prepared.names[position] for position in place.tolist()],
+    )
+    clusters = lowest[result.clusters[place]]
+    return replace(result, prepared=prepared, left=np.minimum(one, two), right=np.maximum(one, two), clusters=clusters)

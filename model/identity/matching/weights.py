@@ -193,7 +193,7 @@ def rarity_bits(name: str, level: Ints, weights: Weights, chance: Doubles) -> Do
 
 
 def probabilities(
-    found: Compared, weights: Weights, chances: dict[str, Doubles], left: Ints
+    found: Compared, weights: Weights, chances: dict[str, Doubles], left: Ints, right: Ints
 ) -> tuple[Doubles, Doubles]:
     """Match weight in bits (prior included) and probability per pair."""
     bits = np.full(len(left), np.log2(weights.share / (1 - weights.share)))
@@ -201,5 +201,5 @@ def probabilities(
         level = found.levels[:, column].astype(np.int64)
         bits += np.append(weights.bits(name), 0.0)[level]
         if name in chances:
-            bits += rarity_bits(name, level, weights, chances[name][left])
+            bits += rarity_bits(name, level, weights, np.maximum(chances[name][left], chances[name][right]))
     return bits, 1 / (1 + np.exp2(-np.clip(bits, -60, 60)))
