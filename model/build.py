@@ -349,9 +349,7 @@ def _write_meta(con: duckdb.DuckDBPyConnection, entity: str, shown: str) -> buil
 
 
 def _signature(instance: Instance) -> str:
-    sources = [
-        [s.name, s.connector, s.role, s.status, gives_allocations(instance, s)] for s in instance.config.sources
-    ]
+    sources = [[s.name, s.connector, s.role, s.status, gives_allocations(instance, s)] for s in instance.config.sources]
     ranks = survivorship.ranks(instance.config_dir)
     return json.dumps([sources, ranks, build_run.fingerprint()], sort_keys=True)
 
