@@ -166,7 +166,8 @@ def test_without_recorded_allocations_the_oldest_is_taken_as_paid_and_labelled(m
         "invoice": "customer_id,number,invoice_on,due_on,currency,gross_amount\n"
         "C1,A1,2026-01-10,2026-02-10,CNY,100\nC1,A2,2026-02-10,2026-03-10,CNY,200\n"
         "C1,A3,2026-03-10,2026-04-10,CNY,300\n",
-        "receipt": "customer_id,number,received_on,currency,amount\nC1,R1,2026-02-15,CNY,150\nC1,R2,2026-03-20,CNY,500\n",
+        "receipt": "customer_id,number,received_on,currency,amount\nC1,R1,2026-02-15,CNY,150\n"
+        "C1,R2,2026-03-20,CNY,500\n",
     }
     instance = make(files)
     early = total(instance, date(2026, 2, 20))
