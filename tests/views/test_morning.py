@@ -22,6 +22,7 @@ from model.delivery.digest import compose
 from model.delivery.people import Target
 from ops import clock
 from ops.instance import Instance
+from ops.tables import disputes, notes, promises, statements, suggestions, work_events
 
 pytestmark = pytest.mark.browser
 # 09:00 in Shanghai.
@@ -37,9 +38,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def home(demo: Path, tmp_path: Path) -> Path:
-    """A copy of the demo instance: what this test writes stays its own."""
+    """A copy of the demo instance without what other tests did in it: what this test writes stays its own."""
     copy = tmp_path / "demo"
     shutil.copytree(demo, copy)
+    store = Instance.load(copy).store
+    with store.begin() as connection:
+        for table in (promises, disputes, notes, work_events, statements, suggestions):
+            connection.execute(table.delete())
+    store.close()
     return copy
 
 
