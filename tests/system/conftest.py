@@ -144,7 +144,8 @@ class Starting:
         try:
             return self.futures[name].result()
         except NotRun as reason:
-            if os.environ.get("C360_SYSTEMS_REQUIRED"):
+            # packages can be installed; another Python cannot, so there the reason is all that can be said
+            if os.environ.get("C360_SYSTEMS_REQUIRED") and not str(reason).startswith("needs Python"):
                 pytest.fail(f"NOT RUN, and this run must: {reason}", pytrace=False)
             pytest.skip(f"NOT RUN: {reason}")
 

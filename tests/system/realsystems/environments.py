@@ -85,7 +85,8 @@ def _candidates() -> list[Path]:
     names = ["python3.12", "python3.13", "python3.14", "python3.11", "python3"]
     found = [Path(hit) for name in names if (hit := shutil.which(name)) and "shims" not in hit]
     found = [*sorted(Path("/usr/bin").glob("python3.[0-9]*")), *found, Path(sys.executable).resolve()]
-    found += sorted(Path.home().glob(".pyenv/versions/3.1*/bin/python3"))
+    for root in {Path.home() / ".pyenv", Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")}:
+        found += sorted(root.glob("versions/3.1*/bin/python3"))
     for version in ("3.12", "3.13"):
         uv = _uv()
         done = (
