@@ -80,7 +80,11 @@ def test_nothing_later_than_the_as_of_date_reaches_a_feature(instance: Instance)
             con.execute(f"update core.{name} set {change}", {"day": DAY} if "$day" in change else None)
     assert removed > 300
     assert len(full) > 20
-    assert _features(con) == full
+    again = _features(con)
+    assert [row[:4] for row in again] == [row[:4] for row in full]
+    # sums of doubles differ in the last digit with the order in which the threads meet the rows
+    for found, wanted in zip(again, full, strict=True):
+        assert found[4:] == pytest.approx(wanted[4:], rel=1e-9, abs=1e-12), found[:2]
 
 
 def test_what_happens_before_the_as_of_date_does_reach_the_features(instance: Instance) -> None:
