@@ -145,6 +145,7 @@ def send_statement(page: Page) -> None:
     with page.expect_download() as got:
         detail.get_by_role("button", name="Excel").click()
     assert got.value.path().read_bytes().startswith(b"PK")
+    settle(page)
     detail.get_by_role("button", name="Record as sent").first.click()
     expect(page.locator("[data-testid=stToast]").filter(has_text="Recorded as sent").first).to_be_visible()
     expect(detail.get_by_text("waiting").first).to_be_visible()

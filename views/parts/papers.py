@@ -76,8 +76,24 @@ def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
             language=spoken,
         ).content  # fmt: skip
 
-    left.download_button("PDF", made("pdf"), f"{name}.pdf", "application/pdf", key=f"st_pdf_{key}", width="stretch")
-    middle.download_button("Excel", made("xlsx"), f"{name}.xlsx", XLSX, key=f"st_xlsx_{key}", width="stretch")
+    left.download_button(
+        "PDF",
+        made("pdf"),
+        f"{name}.pdf",
+        "application/pdf",
+        key=f"st_pdf_{key}",
+        width="stretch",
+        on_click="ignore",
+    )
+    middle.download_button(
+        "Excel",
+        made("xlsx"),
+        f"{name}.xlsx",
+        XLSX,
+        key=f"st_xlsx_{key}",
+        width="stretch",
+        on_click="ignore",
+    )
     to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
                        key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
     if right.button(look.t("paper.send"), key=f"st_send_{key}", type="primary", width="stretch"):
@@ -132,7 +148,13 @@ def _kept(context: state.Context, row: dict[str, Any]) -> None:
         for name, is_copy in (("file", False), ("copy_file", True)):
             if row.get(name):
                 label = look.t(f"paper.kept_{name}", on=row["to_on"].isoformat())
-                st.download_button(label, content(is_copy), str(row[name]).rpartition("/")[2], key=f"{name}_{number}")
+                st.download_button(
+                    label,
+                    content(is_copy),
+                    str(row[name]).rpartition("/")[2],
+                    key=f"{name}_{number}",
+                    on_click="ignore",
+                )
 
 
 def state_chip(look: Look, row: dict[str, Any]) -> Html:
@@ -202,7 +224,7 @@ def _letter(context: state.Context, chosen: dict[str, Any]) -> None:
     name = look.t("paper.file", kind=look.t(f"paper.{kind}"), name=chosen["name"],
                   day=context.db.today().isoformat())  # fmt: skip
     left.download_button("PDF", made.content, f"{name}.pdf", "application/pdf", key=f"letter_pdf_{key}",
-                         width="stretch")  # fmt: skip
+                         on_click="ignore", width="stretch")  # fmt: skip
     if right.button(look.t("paper.letter_sent"), key=f"letter_send_{key}", type="primary", width="stretch"):
         _done(context, look.t("act.saved", action=look.t(f"paper.{kind}")),
               lambda: serve.record_letter(context.viewer, context.db, made))  # fmt: skip
