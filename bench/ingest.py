@@ -1,7 +1,8 @@
 """Ingest: our collector (landing, conform and staging included) against a raw download and against dlt.
 
 Same local server process, same pre-serialised pages of at least 1 KB a record, same records, page size and
-concurrency (one call at a time) for all three, in one run.
+concurrency (one call at a time) for all three, in one run. Ours goes the way of `c360 sync`: parts are mapped while
+the collection goes on, and staged after its manifest is written.
 
 A page holds 100 records unless `--page` says otherwise: that is what vendors give. HubSpot lists, Redmine, PingCode,
 Fxiaoke and Neocrm queries end at 100, Zendesk and Jira answer 100 by default.
@@ -23,6 +24,7 @@ import httpx
 from bench.measure import ROOT, child
 
 REPEATS = 3
+RECORD_BYTES = 1024
 DLT = ROOT / ".cache/dlt"
 
 
@@ -90,6 +92,8 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
     finally:
         server.terminate()
         server.wait()
+    if size < RECORD_BYTES * arguments.records:
+        raise RuntimeError(f"the records are smaller than {RECORD_BYTES} bytes: {size} bytes in all")
     mine = statistics.median(ours)
     return {
         "rows": arguments.records,

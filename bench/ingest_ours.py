@@ -64,9 +64,10 @@ def main() -> None:
         (instance.config_dir / folder / name).write_text(text, encoding="utf-8")
     _ = instance.store
     started = time.perf_counter()
-    results = collect.sync(instance, "crm")
-    middle = time.perf_counter()
-    staged = conform.stage(instance)
+    with conform.Early(instance) as early:
+        results = collect.sync(instance, "crm", watch=early)
+        middle = time.perf_counter()
+        staged = conform.stage(instance, early=early)
     seconds = time.perf_counter() - started
     if any(result.error for result in results) or sum(result.rows_landed for result in results) != expected:
         sys.exit(f"not everything landed: {results}")

@@ -11,7 +11,7 @@ import uvicorn
 
 
 def record(number: int) -> dict[str, Any]:
-    """One customer document of a little more than 1 KB."""
+    """One customer document of a little more than 1 KB (1,024 bytes) without any blank."""
     return {
         "id": f"A{number:08d}",
         "name": f"样例精密仪器（苏州）有限公司{number}",
@@ -23,7 +23,7 @@ def record(number: int) -> dict[str, Any]:
         "credit": f"{number % 1000 * 1000}.00",
         "created_at": f"2025-{number % 12 + 1:02d}-{number % 28 + 1:02d}T08:00:00Z",
         "updated_at": f"2026-{number % 10 + 1:02d}-{number % 28 + 1:02d}T09:30:00Z",
-        "custom": {f"field_{index}": f"value {number % 97} of custom field {index}" for index in range(16)},
+        "custom": {f"field_{index}": f"value {number % 97} of custom field {index}" for index in range(19)},
     }
 
 

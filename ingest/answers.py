@@ -95,9 +95,10 @@ def judge(response: httpx.Response, http: HttpSpec, where: str, slicer: Slicer |
 
 def _is_plain(response: httpx.Response) -> bool:
     """Whether the answer may be cut: a good status, no web page, no other letters than UTF-8 declared."""
-    if response.status_code != 200 or "html" in response.headers.get("content-type", ""):
+    kind = response.headers.get("content-type", "")
+    if response.status_code != 200 or "html" in kind:
         return False
-    return (response.charset_encoding or "utf-8").lower() in {"utf-8", "utf8"}
+    return "charset" not in kind.lower() or (response.charset_encoding or "utf-8").lower() in {"utf-8", "utf8"}
 
 
 def _is_good(payload: Any, http: HttpSpec) -> bool:

@@ -19,6 +19,7 @@ from ingest import settings
 from ingest.errors import LoginError, SourceBusy, SpecError
 from ingest.hooks import load_hooks
 from ingest.http import SourceClient
+from ingest.landing import Watch
 from ingest.spec import SourceSpec, StreamSpec
 from ingest.stream_run import StreamRun
 from ingest.template import render
@@ -61,9 +62,11 @@ def sync(
     *,
     full: bool = False,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> list[RunResult]:
     """Collect one source (or one of its streams) into landing; one result per stream, in the connector's order.
 
+    `watch` sees every part as it is written, before its run is committed.
     Never raises for a fault of the source: the result carries `.error` and the ledger has it. FatalError for a
     source or stream that does not exist.
     """
@@ -79,19 +82,21 @@ def sync(
     try:
         with lease(instance.store, f"source:{source.name}"):
             _close_interrupted(instance.store, source.name)
-            return _collect(instance, source, spec, wanted, redactor, full, progress)
+            return _collect(instance, source, spec, wanted, redactor, full, progress, watch)
     except LeaseHeld as held:
         return [RunResult(source.name, stream or "*", state="busy", error=held.what, remedy=held.remedy)]
 
 
-def sync_all(instance: Instance, *, full: bool = False, progress: Progress | None = None) -> list[RunResult]:
+def sync_all(
+    instance: Instance, *, full: bool = False, progress: Progress | None = None, watch: Watch | None = None
+) -> list[RunResult]:
     """Collect every source that is not off, side by side; one failing never stops the others."""
     names = [source.name for source in instance.config.sources if source.status != "off"]
     if not names:
         return []
     instance.store.engine.connect().close()  # opened and migrated once, before the threads
     with ThreadPoolExecutor(min(_SOURCES_AT_ONCE, len(names))) as pool:
-        done = pool.map(lambda name: sync(instance, name, full=full, progress=progress), names)
+        done = pool.map(lambda name: sync(instance, name, full=full, progress=progress, watch=watch), names)
         return [result for results in done for result in results]
 
 
@@ -103,6 +108,7 @@ def _collect(
     redactor: Redactor,
     full: bool,
     progress: Progress | None,
+    watch: Watch | None,
 ) -> list[RunResult]:
     results: list[RunResult] = []
     try:
@@ -116,7 +122,7 @@ def _collect(
             if stream.when and not render(stream.when, client.context()):
                 continue
             result = RunResult(source.name, stream.name)
-            fault = stopped or _one(instance, client, stream, result, full)
+            fault = stopped or _one(instance, client, stream, result, full, watch)
             if fault is not None:
                 _failed(result, fault, redactor)
             busy = busy + 1 if isinstance(fault, SourceBusy) else 0
@@ -144,13 +150,18 @@ def _client(instance: Instance, source: SourceConfig, spec: SourceSpec, redactor
 
 
 def _one(
-    instance: Instance, client: SourceClient, stream: StreamSpec, result: RunResult, full: bool
+    instance: Instance,
+    client: SourceClient,
+    stream: StreamSpec,
+    result: RunResult,
+    full: bool,
+    watch: Watch | None,
 ) -> BaseException | None:
     """Run one stream, fill `result`; the fault if there was one."""
     began, requests, size = clock.monotonic(), client.requests, client.bytes
     fault: BaseException | None = None
     try:
-        run = StreamRun(client, stream, instance.store, instance.landing, full=full)
+        run = StreamRun(client, stream, instance.store, instance.landing, full=full, watch=watch)
         result.run_id = run.outcome.run_id
         _started(instance.store, result)
         outcome = run.run()

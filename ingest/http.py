@@ -48,6 +48,7 @@ class SourceClient:
         self.spec, self.source, self.settings, self.hooks = spec, source, settings, hooks
         self.requests = self.bytes = 0
         self.server_offset = timedelta(0)
+        self._said = ""
         self.memo: dict[str, Any] = {}
         self._loopback_only = loopback_only
         self._secrets_dir, self._redactor = secrets_dir, redactor
@@ -168,7 +169,7 @@ class SourceClient:
         query = {**render(self.spec.http.params, context), **(params or {})}
         request = self._http.build_request(
             method,
-            httpx.URL(self.absolute(path)).copy_merge_params(_plain(query)),
+            _with(self.absolute(path), _plain(query)),
             json=body,
             headers={**render(self.spec.http.headers, context), **(headers or {}), **self.auth.headers},
         )
@@ -195,9 +196,13 @@ class SourceClient:
             self.bytes += size
 
     def _notice_clock(self, response: httpx.Response) -> None:
+        said = response.headers.get("date")
+        if said is None or said == self._said:
+            return
+        self._said = said
         try:
-            sent = parsedate_to_datetime(response.headers["date"])
-        except (KeyError, ValueError):
+            sent = parsedate_to_datetime(said)
+        except ValueError:
             return
         offset = sent.astimezone(UTC) - clock.wall()
         self.server_offset = offset if abs(offset) > timedelta(seconds=5) else timedelta(0)
@@ -231,6 +236,11 @@ def _join(base: str, path: str) -> str:
     if path.startswith("/"):
         return urljoin(base, path)
     return f"{base.rstrip('/')}/{path}" if path else base
+
+
+def _with(url: str, query: dict[str, Any]) -> httpx.URL:
+    """`url` with `query` added to its own; parsed once where it has none."""
+    return httpx.URL(url).copy_merge_params(query) if "?" in url or not query else httpx.URL(url, params=query)
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ create index if not exists run_rows_by_parent on run_rows (parent_id) where pare
 """
 
 Row = tuple[str, str, str | None, bool]
+_MANY = 50
 
 
 class Index:
@@ -84,16 +85,29 @@ class Index:
 
     def note(self, rows: Iterable[Row]) -> None:
         """Rows that this run has written."""
-        rows = list(rows)
-        if not rows:
+        kinds: dict[tuple[str | None, bool], list[Row]] = {}
+        for row in {row[0]: row for row in rows}.values():
+            kinds.setdefault(row[2:], []).append(row)
+        if not kinds:
             return
-        self._top = max(self._top, *(_order(row[0]) for row in rows))
-        # One statement for all: other threads run meanwhile, and no row is bound by itself.
-        self._db.execute(
-            "insert or replace into run_rows (id, hash, parent_id, deleted)"
-            " select value->>0, value->>1, value->>2, value->>3 from json_each(?)",
-            (_json(rows),),
-        )
+        self._top = max(self._top, *(_order(row[0]) for some in kinds.values() for row in some))
+        # Few statements for all: other threads run meanwhile, and no row is bound by itself.
+        rest: list[Row] = []
+        for (parent_id, gone), some in kinds.items():
+            if len(some) < _MANY:
+                rest += some
+                continue
+            self._db.execute(
+                "insert or replace into run_rows (id, hash, parent_id, deleted)"
+                " select key, value, ?, ? from json_each(?)",
+                (parent_id, gone, orjson.dumps({row[0]: row[1] for row in some}).decode()),
+            )
+        if rest:
+            self._db.execute(
+                "insert or replace into run_rows (id, hash, parent_id, deleted)"
+                " select value->>0, value->>1, value->>2, value->>3 from json_each(?)",
+                (_json(rest),),
+            )
 
     def current(self, ids: list[str]) -> dict[str, tuple[str, bool]]:
         """Id → (hash, deleted) as this run and the committed ones know it."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -90,6 +90,16 @@ def write_json(path: Path, value: Any) -> None:
     temporary.replace(path)
 
 
+class Watch(Protocol):
+    """Who wants to see parts as they are written."""
+
+    def landed(self, source: str, stream: str, path: Path, frame: pl.DataFrame) -> None:
+        """The part at `path`, which holds `frame` (columns of SCHEMA), is on disk; its run may yet be discarded.
+
+        Called in the writing thread; must not raise and should not take long.
+        """
+
+
 class RunWriter:
     """The parts of one run. `flush` makes what was added, and the state to go on from, survive a kill.
 
@@ -99,6 +109,8 @@ class RunWriter:
     def __init__(self, landing: Path, source: str, stream: str, run_id: str) -> None:
         self.folder = landing / source / stream / run_id
         self.run_id = run_id
+        self.watch: Watch | None = None
+        self._place = (source, stream)
         self.parts: list[dict[str, Any]] = []
         self.progress: dict[str, Any] = {}
         self._held = _Held()
@@ -167,10 +179,12 @@ class RunWriter:
 
     def _flush(self, held: _Held, progress: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        name, frame = "", None
         if held.ids:
             name = f"part-{len(self.parts):05d}.parquet"
             temporary = self.folder / (name + ".tmp")
-            held.frame(self.run_id).write_parquet(temporary, compression="zstd", compression_level=1)
+            frame = held.frame(self.run_id)
+            frame.write_parquet(temporary, compression="zstd", compression_level=1)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(self.folder / name)
@@ -178,6 +192,8 @@ class RunWriter:
             self.parts.append({"name": name, "rows": len(held.ids), "bytes": size})
         self.progress = json.loads(progress)
         write_json(self.folder / "progress.json", {"parts": self.parts, "progress": self.progress})
+        if self.watch and frame is not None:
+            self.watch.landed(*self._place, self.folder / name, frame)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The recorded parts."""

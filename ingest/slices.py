@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from struct import Struct
+from typing import Annotated, Any, TypedDict
 
 import msgspec
+import pyarrow as pa
 from msgspec import Raw
 
 from ingest.documents import dumps, identify, loads, text_of
 from ingest.hooks import Hooks
 from ingest.spec import StreamSpec
 
+_ENDS = Struct("=qq")
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
 _ENCODER = msgspec.json.Encoder()
 _WORDS = {"null": None, "true": True, "false": False}
+_PLAIN = str | Annotated[int, msgspec.Meta(gt=-(10**18), lt=10**18)] | bool | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ class Slicer:
         self._id_paths = stream.id_paths
         self._plain_id = stream.id if isinstance(stream.id, str) and "." not in stream.id else None
         self._heads: msgspec.json.Decoder[list[dict[str, Any]]] = msgspec.json.Decoder(list[_shape(_paths(stream))])  # type: ignore[misc]
+        plain = TypedDict("Plain", {self._plain_id or "": _PLAIN}, total=False)  # type: ignore[misc]
+        self._plain: msgspec.json.Decoder[list[dict[str, Any]]] = msgspec.json.Decoder(list[plain])
+        self._is_plain = self._plain_id is not None and _paths(stream) == {self._plain_id}
 
     @classmethod
     def of(cls, stream: StreamSpec, hooks: Hooks) -> Slicer | None:
@@ -59,17 +66,27 @@ class Slicer:
     def cut(self, body: bytes) -> Cut | None:
         """The records of an answer, None when it must be read whole."""
         try:
-            body.decode()
+            _check_letters(body)
             tight = msgspec.json.format(body, indent=-1)
             payload, slices, records = self._around(tight, self._path)
-            heads = self._heads.decode(records)
+            heads = self._read_heads(records)
         except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, ValueError):
             return None
-        has_escapes = b"\\u" in tight or b"\\/" in tight
+        has_escapes = b"\\" in tight and (b"\\u" in tight or b"\\/" in tight)
         documents = self._documents(slices, has_escapes=has_escapes)
+        return Cut(payload, heads, [self._identify(head) for head in heads], documents)
+
+    def _read_heads(self, records: bytes | Raw) -> list[dict[str, Any]]:
+        """The values that collecting looks at, of every record."""
+        if self._is_plain:
+            try:
+                return self._plain.decode(records)
+            except msgspec.ValidationError:
+                pass  # an id with a point or longer than 64 bits: read with all its digits below
+        heads = self._heads.decode(records)
         for head in heads:
             _read(head)
-        return Cut(payload, heads, [self._identify(head) for head in heads], documents)
+        return heads
 
     def _identify(self, head: dict[str, Any]) -> str:
         if self._plain_id is None:
@@ -96,6 +113,13 @@ class Slicer:
         for key in present:
             del values[key]
         return _ENCODER.encode(values) if present else bytes(raw)
+
+
+def _check_letters(body: bytes) -> None:
+    """UnicodeDecodeError or ValueError when `body` is not UTF-8; nothing is copied."""
+    if not body.isascii():
+        ends = pa.py_buffer(_ENDS.pack(0, len(body)))
+        pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(body)]).validate(full=True)
 
 
 def _canonical(document: bytes) -> bytes:

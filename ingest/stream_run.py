@@ -33,7 +33,14 @@ class StreamRun:
     """Collects one stream once. `run` may be called again after an error or a kill: it goes on where it was."""
 
     def __init__(
-        self, client: SourceClient, stream: StreamSpec, store: Store, root: Path, *, full: bool = False
+        self,
+        client: SourceClient,
+        stream: StreamSpec,
+        store: Store,
+        root: Path,
+        *,
+        full: bool = False,
+        watch: landing.Watch | None = None,
     ) -> None:
         self.client, self.stream, self.store, self.root = client, stream, store, root
         self.source, self.full = client.source.name, full
@@ -41,6 +48,7 @@ class StreamRun:
         self._recover_cursor()
         self.index = Index(root, self.source, stream.name)
         self.writer, self.state = self._open()
+        self.writer.watch = watch
         received, landed, deleted = self.state.get("counts", (0, 0, 0))
         self.outcome = Outcome(self.writer.run_id, received, landed, deleted, self.state["warnings"])
         self.writing = Writing(stream, self.writer, self.index, self.outcome, self.state.setdefault("merges", []))

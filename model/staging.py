@@ -70,7 +70,9 @@ def open_warehouse(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
     """The builder's own connection to warehouse/warehouse.duckdb, in UTC, with the staging schema present."""
     con = warehouse.connect(warehouse.warehouse_path(instance.warehouse))
     try:
+        con.execute("BEGIN")  # one write to disk for all tables
         create(con)
+        con.execute("COMMIT")
         yield con
     finally:
         con.close()

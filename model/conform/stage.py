@@ -12,7 +12,9 @@ import polars as pl
 from ingest import landing
 from model import schema, staging
 from model.conform.compile import Compiler
-from model.conform.spec import Mapping, load
+from model.conform.early import Early
+from model.conform.mapper import Mapper
+from model.conform.sources import mapping_of
 from model.conform.stream import Counts, StreamJob
 from ops import clock
 from ops.errors import C360Error
@@ -32,23 +34,17 @@ class StageResult:
     seconds: float = 0.0
 
 
-def mapping_of(instance: Instance, source: SourceConfig) -> Mapping:
-    """The mapping a source is read with: its connector's, or the one its `mapping` setting names."""
-    if source.connector == "template":
-        from model.templates import mapping as template_mapping
-
-        return template_mapping()
-    name = str(source.settings.get("mapping", source.connector))
-    return load(name, source=source.name, config_dir=instance.config_dir)
-
-
 def stage(
-    instance: Instance, sources: Iterable[str] | None = None, *, con: duckdb.DuckDBPyConnection | None = None
+    instance: Instance,
+    sources: Iterable[str] | None = None,
+    *,
+    con: duckdb.DuckDBPyConnection | None = None,
+    early: Early | None = None,
 ) -> StageResult:
     """Stage every landed run that is not yet staged, of the named sources or of all that are not off.
 
     A source with a broken mapping is reported in `errors` and does not stop the others. `con` is an open warehouse
-    that has its staging tables.
+    that has its staging tables; `early` has mapped parts while they were collected.
     """
     started = clock.monotonic()
     result = StageResult()
@@ -61,7 +57,7 @@ def stage(
     with opened as connection:
         for source in chosen:
             try:
-                _stage_source(instance, connection, source, result)
+                _stage_source(instance, connection, source, result, early)
             except C360Error as error:
                 result.errors[source.name] = str(error)
     result.seconds = clock.monotonic() - started
@@ -90,7 +86,11 @@ def replay(instance: Instance, source: str, *, con: duckdb.DuckDBPyConnection | 
 
 
 def _stage_source(
-    instance: Instance, con: duckdb.DuckDBPyConnection, source: SourceConfig, result: StageResult
+    instance: Instance,
+    con: duckdb.DuckDBPyConnection,
+    source: SourceConfig,
+    result: StageResult,
+    early: Early | None,
 ) -> None:
     mapping = mapping_of(instance, source)
     compiler = Compiler(mapping, instance.config.zone)
@@ -103,7 +103,7 @@ def _stage_source(
         waiting = landing.runs(instance.landing, source.name, stream, done.get(stream))
         if not waiting:
             continue
-        job = StreamJob(instance, con, source.name, stream, mapping, compiler)
+        job = StreamJob(instance, con, Mapper(mapping, compiler, source.name, stream), early)
         for run_id in waiting:
             con.execute("BEGIN")
             try:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
-from typing import cast
+from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from ingest import landing
 from model import schema
-from model.conform import links, paths, quarantine, upsert
-from model.conform.compile import Compiled, Compiler, Mapped, apply, reason, wanted
+from model.conform import links, quarantine, upsert
+from model.conform.compile import Mapped, reason
+from model.conform.early import Early, Ready
 from model.conform.frames import fetched, shown
-from model.conform.spec import EntityMapping, Mapping
+from model.conform.mapper import Mapper
+from model.conform.pieces import Piece, pieces
+from model.conform.spec import EntityMapping
 from ops import clock
 from ops.instance import Instance
 
-CHUNK = 100_000
-CHUNK_BYTES = 64 * 1024 * 1024
 DELETED = "deleted"
 
 
@@ -37,19 +37,6 @@ class Counts:
         """Add another run's counts to these."""
         for name in ("landed", "deduplicated", "staged", "unchanged", "rejected"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-def _chunks(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Parts of a run, joined to chunks of about CHUNK rows or CHUNK_BYTES so that each costs one pass."""
-    held: list[pl.DataFrame] = []
-    for frame in frames:
-        held.append(frame)
-        size = sum(part.estimated_size() for part in held)
-        if size >= CHUNK_BYTES or sum(part.height for part in held) >= CHUNK:
-            yield pl.concat(held)
-            held = []
-    if held:
-        yield pl.concat(held)
 
 
 @dataclass
@@ -70,42 +57,37 @@ class StreamJob:
     """One stream of one source, staged run by run."""
 
     def __init__(
-        self,
-        instance: Instance,
-        con: duckdb.DuckDBPyConnection,
-        source: str,
-        stream: str,
-        mapping: Mapping,
-        compiler: Compiler,
+        self, instance: Instance, con: duckdb.DuckDBPyConnection, mapper: Mapper, early: Early | None = None
     ) -> None:
-        self.instance, self.con, self.source, self.stream = instance, con, source, stream
-        self.mapping, self.compiler = mapping, compiler
+        self.instance, self.con, self.mapper, self.early = instance, con, mapper, early
+        self.source, self.stream, self.mapping = mapper.source, mapper.stream, mapper.mapping
         self.changed: list[pl.DataFrame] = []
-        self.entities = [(entity, compiler.compile(entity)) for entity in mapping.of(stream)]
 
     def run(self, run_id: str) -> Counts:
         """Stage one committed run inside the caller's transaction."""
         counts = Counts()
-        offset = 0
-        merges = dict(landing.manifest(self.instance.landing, self.source, self.stream, run_id).get("merges") or [])
-        for chunk in _chunks(landing.read_run(self.instance.landing, self.source, self.stream, run_id)):
-            frame = chunk.with_columns(
-                source=pl.lit(self.source),
-                stream=pl.lit(self.stream),
-                merged_to=pl.col("id").replace_strict(merges, default=None, return_dtype=pl.String),
-                ordinal=pl.int_range(offset, offset + chunk.height, dtype=pl.Int64),
-            )
-            offset += chunk.height
-            counts.add(self._chunk(frame, run_id))
+        facts = landing.manifest(self.instance.landing, self.source, self.stream, run_id)
+        merges = dict(facts.get("merges") or [])
+        folder = self.instance.landing / self.source / self.stream / run_id
+        files = [folder / part["name"] for part in facts["parts"]]
+        for piece in pieces(files, self._nothing if merges else self._early):
+            counts.add(self._piece(piece, run_id, merges))
         self.con.execute(
             "INSERT INTO meta.staged_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [self.source, self.stream, run_id, *astuple(counts), self.mapping.digest, clock.now()],
+            [self.source, self.stream, run_id, *astuple(counts), self.mapper.digest, clock.now()],
         )
         return counts
 
+    def _early(self, path: Path) -> Ready | None:
+        return self.early.ready(path, self.mapper.digest) if self.early else None
+
+    @staticmethod
+    def _nothing(_path: Path) -> None:
+        """Merges are known only at the end of a run, so rows made before it lack them."""
+
     def _fresh(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The documents that say something new: the last of each id, unless it equals what is known."""
-        is_tomb = pl.col("deleted") & pl.col("document").is_in(["{}", ""])
+        is_tomb = pl.col("deleted") & pl.col("is_empty")
         marks = frame.select("id", "ordinal", mark=pl.when(is_tomb).then(pl.lit(DELETED)).otherwise("hash"))
         marks = marks.unique("id", keep="last", maintain_order=True)
         place = [self.source, self.stream]
@@ -131,22 +113,20 @@ class StreamJob:
             return frame
         return frame.join(marks.select("ordinal"), on="ordinal", how="semi", maintain_order="left")
 
-    def _chunk(self, frame: pl.DataFrame, run_id: str) -> Counts:
-        fresh = self._fresh(frame)
+    def _piece(self, piece: Piece, run_id: str, merges: dict[str, str]) -> Counts:
+        fresh = self._fresh(piece.marks)
         fresh_ids = set(fresh["id"].to_list())
         changed: set[str] = set()
         rejects: list[quarantine.Reject] = []
-        is_empty = pl.col("document").is_in(["{}", ""])
-        is_sound = not (fresh["document"] == "").any()
-        live, tombs = fresh.filter(~is_empty), fresh.filter(pl.col("deleted") & is_empty)
+        is_sound = not fresh["is_blank"].any()
+        tombs = fresh.filter(pl.col("deleted") & pl.col("is_empty"))
         parts: dict[str, list[Made]] = {}
-        for entity, compiled in self.entities:
-            mapped, is_json = self._map(entity, compiled, live)
+        for entity, mapped, is_json in piece.tables(self.mapper, self.con, fresh, merges):
             is_sound = is_sound and is_json
             rejects += self._rejects(entity, mapped)
             parts.setdefault(entity.entity, []).append(self._stage(entity, mapped, tombs, fresh))
         if not is_sound:
-            rejects = self._invalid(fresh) + rejects
+            rejects = self._invalid(piece.read(fresh)) + rejects
         for name, made in parts.items():
             # What one table of an entity no longer makes, another may: delete only what none makes.
             gone = pl.concat([part.gone for part in made]).drop_nulls("source_id")
@@ -156,23 +136,8 @@ class StreamJob:
         quarantine.record(self.instance.store, self.source, self.stream, run_id, fresh_ids, rejects)
         refused = {reject.record_id for reject in rejects}
         staged = len((changed & fresh_ids) - refused)
-        done = frame.height - fresh.height
-        return Counts(frame.height, done, staged, fresh.height - staged - len(refused), len(refused))
-
-    def _map(self, entity: EntityMapping, compiled: Compiled, live: pl.DataFrame) -> tuple[Mapped, bool]:
-        """The rows of one entity table, and whether every document is JSON."""
-        extracted, is_json = paths.extract(
-            self.con,
-            live,
-            wanted(entity, self.mapping.locate),
-            explode=entity.explode,
-            is_flat=self.mapping.is_flat,
-        )
-        mapped = apply(extracted.filter("is_valid").sort("ordinal", "position"), entity, compiled)
-        hook = self.compiler.frame_hook(entity)
-        if hook:
-            mapped.rows = cast("pl.DataFrame", hook(mapped.rows))
-        return mapped, is_json
+        done = piece.marks.height - fresh.height
+        return Counts(piece.marks.height, done, staged, fresh.height - staged - len(refused), len(refused))
 
     def _rejects(self, entity: EntityMapping, mapped: Mapped) -> list[quarantine.Reject]:
         columns = schema.entity(entity.entity).by_name
@@ -195,7 +160,7 @@ class StreamJob:
         pairs = pl.concat(
             [mapped.rows.select("id", "source_id"), mapped.rejects.select("id", "source_id").drop_nulls()]
         )
-        lost = [mapped.filtered.select(list(links.GONE)), mapped.scrubbed.select(list(links.GONE))]
+        lost = [mapped.filtered, mapped.scrubbed]
         if entity.id == "@id" and not entity.explode:
             lost.append(tombs.select("id", pl.col("id").alias("source_id"), "seen_at", "run_id"))
         else:
@@ -222,5 +187,5 @@ class StreamJob:
             rows = self.con.execute(
                 "SELECT id, hash, left(document, 200) FROM texts WHERE NOT json_valid(document)"
             ).fetchall()
-        first = self.entities[0][0].entity
+        first = self.mapper.tables[0][0].entity
         return [quarantine.Reject(i, first, "document", text, "not a JSON document", h) for i, h, text in rows]

@@ -6,6 +6,7 @@ A version ends (`seen_to`) when a later document says something else; a delete i
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import groupby
 
 import duckdb
 import polars as pl
@@ -31,11 +32,26 @@ def _hash_sql(
 ) -> str:
     """The hash of a version; the columns named `empty` are null in every row and need no reading."""
     parts = [name for name in staging.columns(entity) if name not in _UNHASHED]
-    texts = []
-    for name in parts:
-        value = f'{alias}."{name}"' if name != "is_deleted" or deleted is None else deleted
-        texts.append("chr(0)" if name in empty else f"coalesce(CAST({value} AS VARCHAR), chr(0))")
+    texts: list[str] = []
+    for are_empty, names in groupby(parts, lambda name: name in empty):
+        if are_empty:
+            texts.append(f"repeat(chr(0) || chr(31), {len(list(names)) - 1}) || chr(0)")  # one constant for all
+            continue
+        for name in names:
+            value = f'{alias}."{name}"' if name != "is_deleted" or deleted is None else deleted
+            texts.append(f"coalesce(CAST({value} AS VARCHAR), chr(0))")
     return f"md5(concat_ws(chr(31), {', '.join(texts)}))"
+
+
+def hashed(con: duckdb.DuckDBPyConnection, entity_name: str, incoming: pl.DataFrame) -> pl.DataFrame:
+    """`incoming` with the column `version`: the hash of what a version holds; a column that is missing is null."""
+    entity = schema.entity(entity_name)
+    absent = {name for name in staging.columns(entity) if name not in incoming.columns}
+    empty = absent | {name for name in incoming.columns if incoming[name].null_count() == incoming.height}
+    numbered = incoming.with_row_index("nr")
+    with shown(con, hashed_rows=numbered):
+        made = fetched(con.sql(f"SELECT nr, {_hash_sql(entity, 'f', empty=empty)} AS version FROM hashed_rows AS f"))
+    return incoming.with_columns(made.sort("nr")["version"])
 
 
 def rows(
@@ -48,6 +64,8 @@ def rows(
 ) -> pl.DataFrame:
     """Stage `incoming` (one row per source_id; columns id, seen_at, run_id, system and canonical columns).
 
+    A column that is missing is null; `version` is computed where it is missing.
+
     Returns the rows that became new versions: columns id (landed document), source_id. Rows equal to the current
     version are left alone. With `is_monotonic` a row with an older source_updated_at than the current one is too.
     """
@@ -56,7 +74,10 @@ def rows(
     entity = schema.entity(entity_name)
     table = f'staging."{entity_name}"'
     names = list(staging.columns(entity))
-    values = {"source": "?", "seen_from": "f.seen_at", "seen_to": "NULL", "hash": "c.new_hash"}
+    if "version" not in incoming.columns:
+        incoming = hashed(con, entity_name, incoming)
+    values = {"source": "?", "seen_from": "f.seen_at", "seen_to": "NULL", "hash": "f.version"}
+    values |= {name: "NULL" for name in names if name not in incoming.columns and name not in values}
     select = ", ".join(values.get(name, f'f."{name}"') for name in names)
     listed = ", ".join(f'"{name}"' for name in names)
     with shown(con, incoming=incoming):
@@ -74,10 +95,10 @@ def _find_changed(
     con: duckdb.DuckDBPyConnection, entity: schema.Entity, source: str, incoming: pl.DataFrame, *, is_monotonic: bool
 ) -> None:
     """Make temp table changed: source_id, id, seen_at, new_hash of new versions, old_from of those they end."""
-    empty = {name for name in incoming.columns if incoming[name].null_count() == incoming.height}
+    stamp = "source_updated_at" if "source_updated_at" in incoming.columns else "CAST(NULL AS TIMESTAMPTZ)"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT id, source_id, seen_at, source_updated_at, "
-        f"{_hash_sql(entity, 'f', empty=empty)} AS new_hash FROM incoming AS f"
+        f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT id, source_id, seen_at, {stamp} AS source_updated_at, "
+        "version AS new_hash FROM incoming"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE cur AS SELECT s.source_id, s.seen_from, s.hash, s.source_updated_at "

@@ -167,3 +167,9 @@ def file_instance(tmp_path: Path) -> Callable[..., Instance]:
 def land_run() -> Callable[..., None]:
     """`land`: one committed run of documents."""
     return land
+
+
+@pytest.fixture
+def acme() -> type[Landing]:
+    """Makes instances with the source of `landing`, for tests that compare two."""
+    return Landing

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from model import conform
-from model.conform.stream import _chunks
+from model.conform.pieces import pieces
 
 GOOD = {"Id": "1", "Name": "ＡＢ公司", "Code": "C1", "Phone": "13800000000", "Kind": "Co", "Limit": "12.345"}
 CURRENT = "SELECT source_id FROM staging.{} WHERE seen_to IS NULL AND NOT is_deleted ORDER BY 1"
@@ -125,16 +126,22 @@ def test_a_broken_mapping_stops_only_its_source(landing: Any) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 2, 3])
 def test_chunks_do_not_matter(landing: Any, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.conform.stream.CHUNK", chunk)
+    monkeypatch.setattr("model.conform.pieces.CHUNK", chunk)
     landing.land("Account", [(str(n), {**GOOD, "Name": f"n{n}"}) for n in range(7)])
     assert conform.stage(landing.instance).counts.staged == 7
 
 
-def test_a_chunk_is_bounded_by_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = [pl.DataFrame({"document": ["x" * 1000] * 10}) for _ in range(6)]
-    assert [chunk.height for chunk in _chunks(frames)] == [60]
-    monkeypatch.setattr("model.conform.stream.CHUNK_BYTES", 15_000)
-    assert [chunk.height for chunk in _chunks(frames)] == [20, 20, 20]
+def test_a_chunk_is_bounded_by_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"id": ["1"] * 10, "document": ["x" * 1000] * 10, "hash": [""] * 10, "run_id": [""] * 10}
+    frame = pl.DataFrame(columns).with_columns(seen_at=pl.lit(None), deleted=pl.lit(value=False))
+    files = [tmp_path / f"part-{number}" for number in range(6)]
+    for path in files:
+        frame.write_parquet(path)
+    assert [piece.marks.height for piece in pieces(files, lambda _: None)] == [60]
+    monkeypatch.setattr("model.conform.pieces.CHUNK_BYTES", 15_000)
+    made = list(pieces(files, lambda _: None))
+    assert [piece.marks.height for piece in made] == [20, 20, 20]
+    assert [piece.marks["ordinal"][0] for piece in made] == [0, 20, 40]
 
 
 def test_spellings_of_an_instant_in_one_column(landing: Any) -> None:

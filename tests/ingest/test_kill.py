@@ -69,7 +69,7 @@ class Shop:
             number = self.dice.choice(list(self.rows))
             self.rows[number] = self.row(number, self.rows[number]["v"] + 1)
             self.rows[len(self.rows) + 1] = self.row(len(self.rows) + 1, 0)
-        time.sleep(0.002)
+        time.sleep(0.002)  # an answer takes its time, so that kills fall between pages too
         after = int(seen.query.get("after", 0))
         since = _epoch(seen.query.get("since"))
         wanted = [row for key, row in sorted(self.rows.items()) if key > after and row["at"] >= since][:20]
@@ -96,6 +96,7 @@ def test_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
             with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as child:
                 assert child.stdout is not None
                 child.stdout.readline()
+                # the moment of the kill is what is random
                 time.sleep(dice.uniform(0.0, 0.6))
                 child.send_signal(signal.SIGKILL)
                 survived += child.wait() == 0

@@ -18,6 +18,7 @@ from fake import BASE, Seen, add_connector, documents, make_instance, serving
 from ingest import landing
 from ingest.ahead import DEPTH, ahead
 from ingest.collect import sync
+from ingest.documents import identify, loads
 from ingest.hooks import Hooks
 from ingest.slices import Slicer
 from ingest.spec import SourceSpec, StreamSpec
@@ -274,3 +275,28 @@ def test_who_stops_listening_ends_the_thread() -> None:
     reading.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
     assert len(made) <= 3 + DEPTH + 2
+
+
+NUMBERS = ["7", "-7", "0", "999999999999999999", "1000000000000000000", "123456789012345678901234567890", "1.50", "1e3"]
+WORDS = ["true", "false", "null", '""', '"a"', '"\\u4e00\\"x"', '"样例"', '" 7 "']
+
+
+@pytest.mark.parametrize("row_id", [*NUMBERS, *WORDS])
+def test_plain_ids_are_read_as_the_whole_record_is(row_id: str) -> None:
+    """However an id is written, cutting finds the id that reading the record finds."""
+    stream = StreamSpec.model_validate({"name": "things", "path": "things", "records": "items", "id": "id"})
+    slicer = Slicer.of(stream, Hooks())
+    assert slicer is not None
+    record = f'{{"id": {row_id}, "name": "样 例"}}'
+    cut = slicer.cut(f'{{"items": [{{"id": 1}}, {record}, {{"name": "no id"}}]}}'.encode())
+    assert cut is not None
+    assert cut.ids == ["1", identify(loads(record), ["id"]) or "", ""]
+    assert loads(cut.documents[1].decode()) == loads(record)
+
+
+@pytest.mark.parametrize("letters", [b"\xff", "样".encode("gb18030"), "样".encode()[:2], b"\xed\xa0\x80", b"\xc0\x80"])
+def test_letters_that_are_not_utf8_are_not_cut(letters: bytes) -> None:
+    stream = StreamSpec.model_validate({"name": "things", "path": "things", "records": "items", "id": "id"})
+    slicer = Slicer.of(stream, Hooks())
+    assert slicer is not None
+    assert slicer.cut(b'{"items": [{"id": 1, "name": "' + letters + b'"}]}') is None
