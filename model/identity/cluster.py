@@ -1,7 +1,13 @@
-"""From identifiers to clusters: links by rule, connected components, and cuts where a link must not hold."""
+"""From links to clusters: identifiers first, then what the matcher found, within guards.
+
+Identifiers and merges in the source are joined by connected components, and cut where a link must not hold. What they
+joined is one unit for the matcher's links, which are taken strongest first (matching/join.py). Decisions come last:
+they join whole customers as everything else made them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +15,13 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from model.identity.matching.join import Links, join
+from model.identity.matching.settings import shipped
+
+DECISION = "decision"
 # Strongest first: the order in which links are kept where a component has to be cut.
 RULES = (
-    "decision",
+    DECISION,
     "merged_in_source",
     "ref:crm",
     "ref:erp",
@@ -24,32 +34,48 @@ RULES = (
     "master",
     "email",
     "code",
+    "phone",
 )
 MAX_NAMES_PER_IDENTIFIER = 20
+_Labels = np.ndarray[tuple[int], np.dtype[np.int64]]
+# the matcher's links come after every identifier: those by a rule, then those by their weight
+_RULED, _LIKELY = len(RULES), len(RULES) + 1
+LIKELY = "likely"
 _EDGE = {"left": pl.Int64, "right": pl.Int64, "rule": pl.String, "evidence": pl.String}
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """`members`: row, cluster, rule, evidence (one row per record); `conflicts`: row, kind, detail."""
+    """`members`: row, cluster, rule, evidence (one row per record); `conflicts`: row, kind, detail; `refused`: per
+    matched pair why its link was not taken ('' otherwise)."""
 
     members: pl.DataFrame
     conflicts: pl.DataFrame
+    refused: list[str]
 
 
-def resolve(records: pl.DataFrame, identifiers: pl.DataFrame, extra: pl.DataFrame, vetoes: pl.DataFrame) -> Clusters:
+def resolve(
+    records: pl.DataFrame,
+    identifiers: pl.DataFrame,
+    extra: pl.DataFrame,
+    vetoes: pl.DataFrame,
+    matched: pl.DataFrame | None = None,
+    duplicate_free: AbstractSet[str] = frozenset(),
+) -> Clusters:
     """Cluster `records` (row, source, source_id, role, code, clean_name).
 
     `identifiers`: row, kind, value. `extra`: further links (left, right, rule, evidence). `vetoes`: left, right of
     records that must stay apart. Two records with different valid credit codes stay apart as well, unless a
-    decision or a merge in the source joined them. Cost is linear in records and links, except inside components
-    that contain a veto.
+    decision or a merge in the source joined them. `matched`: pairs of the matcher (left, right, bits, probability,
+    rule, veto, is_link); `duplicate_free`: sources of which a cluster of the matcher's holds one record at most.
+    Cost is linear in records and links, except inside components that contain a veto.
     """
     shared, overused = _without_overused(records, identifiers)
     edges = pl.concat([_stars(shared), _references(records, identifiers), extra.select(list(_EDGE))])
     edges = edges.filter(pl.col("left") != pl.col("right")).with_columns(
         strength=pl.col("rule").replace_strict({rule: i for i, rule in enumerate(RULES)}, return_dtype=pl.Int32)
     )
+    decided, edges = edges.filter(pl.col("rule") == DECISION), edges.filter(pl.col("rule") != DECISION)
     labels = _components(len(records), edges)
     cuts = _forbidden(labels, identifiers, vetoes)
     conflicts = [overused]
@@ -57,7 +83,106 @@ def resolve(records: pl.DataFrame, identifiers: pl.DataFrame, extra: pl.DataFram
         edges, conflict = _cut(labels, edges, cuts)
         conflicts.append(conflict)
         labels = _components(len(records), edges)
-    return Clusters(_explain(labels, edges), pl.concat(conflicts))
+    refused: list[str] = []
+    if matched is not None and len(matched):
+        labels, refused = _join_matched(records, labels, identifiers, vetoes, matched, duplicate_free)
+        edges = pl.concat([edges, _evidence(records, matched, refused)])
+    if len(decided):
+        labels, decided, conflict = _join_decided(labels, decided, vetoes)
+        edges = pl.concat([edges, decided])
+        conflicts.append(conflict)
+    return Clusters(_explain(labels, edges), pl.concat(conflicts), refused)
+
+
+def _join_matched(
+    records: pl.DataFrame,
+    labels: _Labels,
+    identifiers: pl.DataFrame,
+    vetoes: pl.DataFrame,
+    matched: pl.DataFrame,
+    duplicate_free: AbstractSet[str],
+) -> tuple[_Labels, list[str]]:
+    """Labels once the matcher's links are taken as well, and per matched pair why its link was not."""
+    links = matched.with_row_index("place").filter("is_link").sort("left", "right")
+    forbidden = pl.concat(
+        [vetoes.select("left", "right"), matched.filter(pl.col("veto") != "").select("left", "right")]
+    )
+    codes: list[str | None] = [None] * len(records)
+    # a branch under its head office's code is kept apart by its name
+    known = _codes(identifiers).with_columns(pl.col("code").str.strip_chars_end("|"))
+    for row, code in known.sort("row", "code", descending=[False, True]).iter_rows():
+        codes[row] = code
+    sources = [source if source in duplicate_free else None for source in records["source"].to_list()]
+    found, reasons = join(
+        labels,
+        sources,
+        codes,
+        Links(
+            links["left"].to_numpy(),
+            links["right"].to_numpy(),
+            links["bits"].to_numpy(),
+            (links["rule"] != "").to_numpy(),
+        ),
+        (forbidden["left"].to_numpy(), forbidden["right"].to_numpy()),
+        shipped().guards,
+    )
+    refused = [""] * len(matched)
+    for place, reason in zip(links["place"].to_list(), reasons, strict=True):
+        refused[place] = reason
+    return found, refused
+
+
+def _join_decided(
+    labels: _Labels, decided: pl.DataFrame, vetoes: pl.DataFrame
+) -> tuple[_Labels, pl.DataFrame, pl.DataFrame]:
+    """Labels once every decided pair's customers are one, the links that hold, and as conflicts those that do not:
+    another decision keeps the two customers apart."""
+    decided = decided.sort("left", "right", "evidence")
+    root: dict[int, int] = {}
+
+    def find(label: int) -> int:
+        while root.setdefault(label, label) != label:
+            label = root[label]
+        return label
+
+    apart: dict[int, set[int]] = {}
+    for left, right in vetoes.select("left", "right").iter_rows():
+        one, two = int(labels[left]), int(labels[right])
+        if one != two:
+            apart.setdefault(one, set()).add(two)
+            apart.setdefault(two, set()).add(one)
+    keep: list[bool] = []
+    for left, right in decided.select("left", "right").iter_rows():
+        a, b = find(int(labels[left])), find(int(labels[right]))
+        held = a != b and b in {find(label) for label in apart.get(a, ())}
+        keep.append(not held)
+        if a != b and not held:
+            root[b] = a
+            apart[a] = apart.get(a, set()) | apart.pop(b, set())
+    moved = sorted(label for label in root if root[label] != label)
+    joined = labels.copy()
+    if moved:
+        place = np.minimum(np.searchsorted(moved, labels), len(moved) - 1)
+        hit = np.array(moved)[place] == labels
+        joined[hit] = np.array([find(label) for label in moved])[place[hit]]
+    held_back = decided.filter(~pl.Series(keep, dtype=pl.Boolean))
+    conflict = held_back.select(row="left", kind=pl.lit("refused_link"), detail=pl.col("evidence"))
+    return joined, decided.filter(pl.Series(keep, dtype=pl.Boolean)), conflict
+
+
+def _evidence(records: pl.DataFrame, matched: pl.DataFrame, refused: list[str]) -> pl.DataFrame:
+    """The matcher's links that were taken, as edges: each side's evidence is the other record."""
+    taken = matched.filter(pl.col("is_link") & (pl.Series(refused, dtype=pl.String) == ""))
+    chance = pl.col("probability").round(4).cast(pl.String)
+    name = records["source"] + ":" + records["source_id"]
+    return taken.select(
+        "left",
+        "right",
+        rule=pl.when(pl.col("rule") == "").then(pl.lit(LIKELY)).otherwise(pl.col("rule").str.replace_all(" ", "_")),
+        evidence=pl.lit("probability ") + chance + ": "
+        + pl.Series(name.gather(taken["left"])) + " = " + pl.Series(name.gather(taken["right"])),
+        strength=pl.when(pl.col("rule") == "").then(_LIKELY).otherwise(_RULED).cast(pl.Int32),
+    )  # fmt: skip
 
 
 def _without_overused(records: pl.DataFrame, identifiers: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -109,23 +234,23 @@ def _references(records: pl.DataFrame, identifiers: pl.DataFrame) -> pl.DataFram
     )
 
 
-def _components(count: int, edges: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _components(count: int, edges: pl.DataFrame) -> _Labels:
     left, right = edges["left"].to_numpy(), edges["right"].to_numpy()
     graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
-    labels: np.ndarray[tuple[int], np.dtype[np.int64]] = connected_components(graph, directed=False)[1]
+    labels: _Labels = connected_components(graph, directed=False)[1]
     return labels.astype(np.int64)
 
 
-def _forbidden(
-    labels: np.ndarray[tuple[int], np.dtype[np.int64]], identifiers: pl.DataFrame, vetoes: pl.DataFrame
-) -> pl.DataFrame:
+def _codes(identifiers: pl.DataFrame) -> pl.DataFrame:
+    """row, code of valid credit codes; a branch's carries its name, and is another code than its head office's."""
+    found = identifiers.filter(pl.col("kind") == "uscc")
+    return found.select("row", code=pl.col("value").str.replace(r"\|.*$", "|"))
+
+
+def _forbidden(labels: _Labels, identifiers: pl.DataFrame, vetoes: pl.DataFrame) -> pl.DataFrame:
     """Clusters that hold records which must stay apart: cluster, with the reason."""
-    codes = identifiers.filter(pl.col("kind") == "uscc")
-    # a branch's value carries its name; what must stay apart is the code, and a branch from its head office
-    codes = codes.with_columns(
-        cluster=pl.Series(labels[codes["row"].to_numpy()], dtype=pl.Int64),
-        code=pl.col("value").str.replace(r"\|.*$", "|"),
-    )
+    codes = _codes(identifiers)
+    codes = codes.with_columns(cluster=pl.Series(labels[codes["row"].to_numpy()], dtype=pl.Int64))
     several = codes.group_by("cluster").agg(n=pl.col("code").n_unique()).filter(pl.col("n") > 1).select("cluster")
     inside = vetoes.filter(
         pl.Series(labels[vetoes["left"].to_numpy()] == labels[vetoes["right"].to_numpy()], dtype=pl.Boolean)
@@ -142,9 +267,7 @@ def _forbidden(
     )
 
 
-def _cut(
-    labels: np.ndarray[tuple[int], np.dtype[np.int64]], edges: pl.DataFrame, cuts: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _cut(labels: _Labels, edges: pl.DataFrame, cuts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rebuild the affected components link by link, strongest first, refusing links that would break a veto."""
     edges = edges.with_columns(cluster=pl.Series(labels[edges["left"].to_numpy()], dtype=pl.Int64))
     broken = cuts.select("cluster").unique()
@@ -186,19 +309,20 @@ def _join_within_vetoes(
             continue
         in_a, in_b = members.get(a, {a}), members.get(b, {b})
         vetoed = any(apart.get(row, set()) & in_b for row in in_a)
-        both = codes.get(a, set()) | codes.get(b, set())
-        foreign = len(both) > 1 and rule not in ("decision", "merged_in_source")
+        one, two = codes.get(a, set()), codes.get(b, set())
+        # codes that a merge joined already are no conflict of this link
+        foreign = rule != "merged_in_source" and not (one <= two or two <= one)
         if (vetoed and rule != "merged_in_source") or foreign:
             keep.append(False)
             continue
         parent[b] = a
         members[a] = in_a | in_b
-        codes[a] = both
+        codes[a] = one | two
         keep.append(True)
     return keep, [not kept for kept in keep]
 
 
-def _explain(labels: np.ndarray[tuple[int], np.dtype[np.int64]], edges: pl.DataFrame) -> pl.DataFrame:
+def _explain(labels: _Labels, edges: pl.DataFrame) -> pl.DataFrame:
     """Per record its cluster and the strongest link that holds it there; a record alone has rule `single`."""
     touching = pl.concat(
         [

@@ -11,13 +11,12 @@ from collections.abc import Set as AbstractSet
 
 import duckdb
 import polars as pl
-from sqlalchemy import select
 
-from model.identity import cluster, golden
+from model.identity import cluster, decisions, golden, match_build
 from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.identifiers import company_identifiers, normalise_name
-from ops import tables
+from model.identity.match_model import Matcher
 from ops.store import Store
 
 UNKNOWN = "C000000"
@@ -37,7 +36,8 @@ CUSTOMER_ENTITIES = (
 _KEYS = ["source", "source_id"]
 # what clustering reads of a record: while none of it changes, its customer stays the same
 _INPUTS = ("code", "name", "kind", "uscc", "tax_number", "registration_number", "master_id", "crm_code", "erp_code",
-           "service_code", "project_code", "merged_into_id")  # fmt: skip
+           "service_code", "project_code", "merged_into_id", "phone", "email", "website", "address",
+           "city")  # fmt: skip
 # the last living version of a record; a deleted record keeps its place among its customer's records
 _RECORDS = """
 with living as (
@@ -51,6 +51,7 @@ select
     living.source, living.source_id, meta.source.role, living.code, living.name, living.kind, living.uscc,
     living.tax_number, living.registration_number, living.master_id, living.crm_code, living.erp_code,
     living.service_code, living.project_code, living.merged_into_id,
+    living.phone, living.email, living.website, living.address, living.city,
     hash(concat_ws(chr(31), {inputs})) as input
 from living
 join meta.source on meta.source.source = living.source
@@ -64,25 +65,34 @@ def _records(only: str) -> str:
     return _RECORDS.format(only=only, inputs=inputs)
 
 
-def resolve_all(con: duckdb.DuckDBPyConnection, store: Store) -> None:
-    """Resolve every customer record and every customer id that documents name."""
+def resolve_all(con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher | None = None) -> None:
+    """Resolve every customer record and every customer id that documents name.
+
+    Without a `matcher` records are linked by identifiers alone.
+    """
+    match_build.empty(con)
     records = fetch(con, _records(""))
     named = " union ".join(
         f"select source, customer_id as source_id from staging.{entity} where customer_id is not null"
         for entity in CUSTOMER_ENTITIES
     )
+    pairs = match_build.match_all(con, matcher, records) if matcher else None
     records = _with_named(con, records, named)
-    _resolve(con, store, records, golden.read_registry(store, "customer"))
+    _resolve(con, store, records, golden.read_registry(store, "customer"), matcher, pairs)
 
 
 def resolve_changed(
-    con: duckdb.DuckDBPyConnection, store: Store, entities: AbstractSet[str], last_decision: int
+    con: duckdb.DuckDBPyConnection,
+    store: Store,
+    entities: AbstractSet[str],
+    last_decision: int,
+    matcher: Matcher | None = None,
 ) -> bool:
     """Resolve what the rows of delta.main.changed (entity, source, source_id) can touch; the rest stays as it is.
 
-    The touched set is closed under old clusters, shared identifiers, cross codes, merges and decisions, so that
-    its result equals that of resolve_all. `entities`: the entities in delta.main.changed. False when nothing that
-    clustering reads has changed: then delta.main.touched is empty.
+    The touched set is closed under old clusters, shared identifiers, cross codes, merges, decisions and the matcher's
+    links, so that its result equals that of resolve_all. `entities`: the entities in delta.main.changed. False when
+    nothing that clustering reads has changed: then delta.main.touched is empty.
     """
     con.execute("create or replace table delta.main.seed (source varchar, source_id varchar)")
     con.execute("create or replace table delta.main.mover (source varchar, source_id varchar)")
@@ -110,7 +120,11 @@ def resolve_changed(
     con.execute("insert into delta.main.seed select source, source_id from delta.main.mover")
     seed = fetch(con, _records("semi join delta.main.mover as s using (source, source_id)"))
     write(con, company_identifiers(seed), "delta.identity.seed_identifiers")
+    match_build.empty(con)
+    pairs = match_build.match_changed(con, matcher, seed, lambda only: fetch(con, _records(only))) if matcher else None
     _close(con)
+    if pairs is not None:
+        pairs = match_build.of_touched(con, pairs)
     only = "semi join delta.main.touched as s using (source, source_id)"
     named = """
         select source, source_id from delta.main.touched
@@ -121,7 +135,7 @@ def resolve_changed(
     """
     records = _with_named(con, fetch(con, _records(only)), named)
     registered = golden.read_records(store, "customer", records)
-    _resolve(con, store, records, registered)
+    _resolve(con, store, records, registered, matcher, pairs)
     return True
 
 
@@ -168,7 +182,7 @@ def _with_named(con: duckdb.DuckDBPyConnection, records: pl.DataFrame, named: st
 
 def _seed_decisions(con: duckdb.DuckDBPyConnection, store: Store, last_decision: int) -> None:
     """delta.main.decided = the pairs that a steward decided on, both ways; new ones set their records moving."""
-    rows = _decisions(store)
+    rows = decisions.read(store)
     sides = ["left_source", "left_id", "right_source", "right_id"]
     there = rows.select("decision_id", source=sides[0], source_id=sides[1], other_source=sides[2], other_id=sides[3])
     back = rows.select("decision_id", source=sides[2], source_id=sides[3], other_source=sides[0], other_id=sides[1])
@@ -178,16 +192,6 @@ def _seed_decisions(con: duckdb.DuckDBPyConnection, store: Store, last_decision:
             insert into delta.main.mover
             select source, source_id from delta.main.decided where decision_id > {int(last_decision)}
         """)
-
-
-def _decisions(store: Store) -> pl.DataFrame:
-    """The steward's decisions, oldest first."""
-    t = tables.match_decisions
-    columns = (t.c.decision_id, t.c.left_source, t.c.left_id, t.c.right_source, t.c.right_id, t.c.decision)
-    with store.read() as connection:
-        rows = [tuple(row) for row in connection.execute(select(*columns).order_by(t.c.decision_id))]
-    schema = {column.name: pl.String for column in columns} | {"decision_id": pl.Int64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 _REACH = (
@@ -241,12 +245,20 @@ _REACH = (
     # records that a steward decided on together with a frontier record
     """select d.other_source, d.other_id from delta.main.decided as d
        semi join delta.main.frontier as f using (source, source_id)""",
+    # records that the matcher links to a frontier record
+    """select m.right_source, m.right_id from delta.main.match_link as m
+       join delta.main.frontier as f on f.source = m.left_source and f.source_id = m.left_id""",
+    """select m.left_source, m.left_id from delta.main.match_link as m
+       join delta.main.frontier as f on f.source = m.right_source and f.source_id = m.right_id""",
 )
 
 
 def _close(con: duckdb.DuckDBPyConnection) -> None:
-    """delta.main.touched = everything reachable from delta.main.mover."""
-    con.execute("create or replace table delta.main.touched as select distinct * from delta.main.mover")
+    """delta.main.touched = everything reachable from delta.main.mover and match_moved."""
+    con.execute("""
+        create or replace table delta.main.touched as
+        select * from delta.main.mover union select * from delta.main.match_moved
+    """)
     con.execute("create or replace table delta.main.frontier as select * from delta.main.touched")
     reach = " union ".join(_REACH)
     while True:
@@ -262,7 +274,14 @@ def _close(con: duckdb.DuckDBPyConnection) -> None:
         con.execute("create or replace table delta.main.frontier as select * from delta.main.reached")
 
 
-def _resolve(con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame, registered: pl.DataFrame) -> None:
+def _resolve(
+    con: duckdb.DuckDBPyConnection,
+    store: Store,
+    records: pl.DataFrame,
+    registered: pl.DataFrame,
+    matcher: Matcher | None,
+    pairs: pl.DataFrame | None,
+) -> None:
     records = records.with_row_index("row").with_columns(
         pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null("")
     )
@@ -280,7 +299,11 @@ def _resolve(con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame
             evidence=pl.lit("merged into ") + pl.col("source_id"),
         )
     )
-    found = cluster.resolve(records, numbered, pl.concat([extra, merged]), vetoes)
+    matched = None if pairs is None else _matched(pairs, records)
+    free = matcher.parameters.duplicate_free if matcher else frozenset[str]()
+    found = cluster.resolve(records, numbered, pl.concat([extra, merged]), vetoes, matched, free)
+    if pairs is not None and matched is not None:
+        match_build.finish(con, pairs, _refused(pairs, matched, found.refused))
     members = records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
     keyed = golden.assign(store, "customer", members.select(*_KEYS, "cluster"), registered)
     resolved = members.join(keyed, on=_KEYS).select(*_KEYS, "rule", "evidence", customer_key="golden_key")
@@ -296,11 +319,28 @@ def _resolve(con: duckdb.DuckDBPyConnection, store: Store, records: pl.DataFrame
     write(con, records.filter(pl.col("input").is_not_null()).select(*_KEYS, "input"), "delta.identity.inputs")
 
 
+def _matched(pairs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """`pairs` between `records`, by row, with `pair`, the position in `pairs`."""
+    rows = records.select(*_KEYS, "row")
+    found = pairs.with_row_index("pair")
+    for side in ("left", "right"):
+        found = found.join(rows.rename({"row": side}), left_on=[f"{side}_source", f"{side}_id"], right_on=_KEYS)
+    return found.sort("pair")
+
+
+def _refused(pairs: pl.DataFrame, matched: pl.DataFrame, reasons: list[str]) -> pl.Series:
+    """Per pair why its link was not taken, '' for all others."""
+    result = [""] * len(pairs)
+    for pair, reason in zip(matched["pair"].to_list(), reasons, strict=False):
+        result[pair] = reason
+    return pl.Series("refused", result, dtype=pl.String)
+
+
 def _decided(store: Store, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Links (left, right, rule, evidence) and vetoes (left, right) from each pair's latest decision."""
     rows = records.select(*_KEYS, "row")
     decided = (
-        _decisions(store)
+        decisions.read(store)
         .join(rows.rename({"row": "left"}), left_on=["left_source", "left_id"], right_on=_KEYS)
         .join(rows.rename({"row": "right"}), left_on=["right_source", "right_id"], right_on=_KEYS)
         .with_columns(a=pl.min_horizontal("left", "right"), b=pl.max_horizontal("left", "right"))

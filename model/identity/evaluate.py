@@ -17,6 +17,7 @@ from model.identity import metrics
 from model.identity.matching import Matching, match
 from model.identity.matching.prepare import FIELDS
 from model.identity.names import parse_name
+from model.identity.names.facts import facts
 from model.identity.names.score import NameScorer
 from ops.errors import FatalError
 
@@ -180,5 +181,5 @@ def name_scores(left: list[str], right: list[str]) -> list[float]:
     parsed = [parse_name(name) for name in names]
     one = np.array([place[name] for name in left], dtype=np.int64)
     two = np.array([place[name] for name in right], dtype=np.int64)
-    scores = NameScorer(parsed).score(one, two)
+    scores = NameScorer([facts(name) for name in parsed]).score(one, two)
     return [float(score) for score in scores]

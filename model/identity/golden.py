@@ -1,56 +1,33 @@
 """Golden keys: assigned once, kept over rebuilds, merges and splits; the registry lives in the operational store.
 
-Overlap of old keys × new clusters, ordered by (anchor record, overlap, age), is assigned one to one; a key that
-finds no cluster becomes an alias of the cluster that took most of its records, a cluster that finds no key gets a
-new one. The anchor of a key is the record that has carried it longest.
+Overlap of old keys × new clusters, ordered by (anchor record, overlap, age), is assigned one to one. A key that finds
+no cluster is retired and leads to the cluster of its anchor record. A cluster that finds no key takes back the retired
+key bound to one of its records that lived last, else it gets a new one, bound to its first record. The same clusters
+get the same keys again, however often and in whatever order they come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
-from sqlalchemy import Table, bindparam, insert, select, update
 
-from ops import clock, tables
+from model.identity import registry
+from model.identity.registry import KEYS, read_records, read_registry
 from ops.store import Store, stamp
 
+__all__ = ["PREFIXES", "assign", "read_records", "read_registry"]
 PREFIXES = {"customer": "C", "employee": "E", "product": "P"}
-_KEYS = ["source", "source_id"]
-_SCHEMA = {"source": pl.String, "source_id": pl.String, "golden_key": pl.String, "since": pl.String}
-_BATCH = 20_000
+_ANCHORS = {"golden_key": pl.String, "source": pl.String, "source_id": pl.String, "is_new": pl.Boolean}
 
 
-def read_registry(store: Store, kind: str, keys: Iterable[str] | None = None) -> pl.DataFrame:
-    """source, source_id, golden_key, since of every registered record, or of the given golden keys only."""
-    t = tables.registry
-    statement = select(t.c.source, t.c.source_id, t.c.golden_key, t.c.since).where(t.c.kind == kind)
-    rows: list[tuple[Any, ...]] = []
-    with store.read() as connection:
-        if keys is None:
-            rows = [tuple(row) for row in connection.execute(statement)]
-        else:
-            wanted = sorted(set(keys))
-            for start in range(0, len(wanted), 500):
-                part = statement.where(t.c.golden_key.in_(wanted[start : start + 500]))
-                rows += [tuple(row) for row in connection.execute(part)]
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+@dataclass(frozen=True)
+class _Kept:
+    """`keys`: cluster, golden_key that stay. `lost`: golden_key → cluster with most of it. `scattered`: of several."""
 
-
-def read_records(store: Store, kind: str, records: pl.DataFrame) -> pl.DataFrame:
-    """The registry rows of `records` (source, source_id) and of every record that shares a golden key with them."""
-    t = tables.registry
-    keys: set[str] = set()
-    with store.read() as connection:
-        for source in records["source"].unique().to_list():
-            ids = records.filter(pl.col("source") == source)["source_id"].to_list()
-            for start in range(0, len(ids), 500):
-                statement = select(t.c.golden_key).where(
-                    t.c.kind == kind, t.c.source == source, t.c.source_id.in_(ids[start : start + 500])
-                )
-                keys |= {row[0] for row in connection.execute(statement)}
-    return read_registry(store, kind, keys)
+    keys: pl.DataFrame
+    lost: dict[str, int]
+    scattered: frozenset[str]
 
 
 def assign(store: Store, kind: str, members: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
@@ -59,116 +36,154 @@ def assign(store: Store, kind: str, members: pl.DataFrame, registered: pl.DataFr
     `members`: source, source_id, cluster. `registered`: the registry rows that can matter. Result: source,
     source_id, golden_key. Idempotent: the same clusters get the same keys again.
     """
-    joined = members.join(registered, on=_KEYS, how="left")
-    kept, losers = _keep(joined, registered)
+    joined = members.join(registered, on=KEYS, how="left")
+    kept = _keep(store, kind, members, joined)
+    leftover = members.join(kept.keys, on="cluster", how="anti")
+    bound = registry.read_bound(store, kind, [], leftover)
+    reclaimed = _reclaim(store, kind, leftover, bound, kept.keys)
     fresh = (
-        members.join(kept, on="cluster", how="anti")
-        .sort("source", "source_id")
+        leftover.join(reclaimed, on="cluster", how="anti")
+        .sort(KEYS)
         .unique("cluster", keep="first", maintain_order=True)
-        .select("cluster")
     )
-    numbers = _take_numbers(store, kind, len(fresh))
-    fresh = fresh.with_columns(golden_key=pl.Series([f"{PREFIXES[kind]}{n:06d}" for n in numbers], dtype=pl.String))
-    chosen = pl.concat([kept, fresh])
-    result = members.join(chosen, on="cluster").select(*_KEYS, "golden_key")
-    changed = result.join(registered, on=[*_KEYS, "golden_key"], how="anti")
-    known = changed.join(registered.select(_KEYS), on=_KEYS)
-    new = changed.join(registered.select(_KEYS), on=_KEYS, how="anti")
-    _commit(store, kind, new, known, losers.join(chosen, on="cluster"), fresh["golden_key"].to_list())
+    known = pl.concat([kept.keys, reclaimed])
+    moved = (
+        joined.drop("since")
+        .filter(pl.col("golden_key").is_not_null())
+        .rename({"golden_key": "from_key"})
+        .join(known, on="cluster", how="left")
+        .filter(pl.col("golden_key").is_null() | (pl.col("golden_key") != pl.col("from_key")))
+    )
+    new = joined.filter(pl.col("golden_key").is_null()).select(*KEYS, "cluster")
+    if not len(new) and not len(moved):
+        return members.join(known, on="cluster").select(*KEYS, "golden_key")
+    at = stamp()
+    with store.begin() as connection:
+        numbers = registry.take_numbers(store, connection, kind, len(fresh))
+        made = fresh.with_columns(
+            golden_key=pl.Series([f"{PREFIXES[kind]}{n:06d}" for n in numbers], dtype=pl.String)
+        ).select("golden_key", *KEYS, "cluster")
+        chosen = pl.concat([known, made.select("cluster", "golden_key")])
+        result = members.join(chosen, on="cluster").select(*KEYS, "golden_key")
+        moves = moved.drop("golden_key").join(chosen, on="cluster").select(*KEYS, "from_key", "golden_key")
+        registry.carry(connection, kind, new.join(chosen, on="cluster").select(*KEYS, "golden_key"), moves, at)
+        homes = _homes(store, kind, result, registered, moves, kept, chosen)
+        anchors = made.select("golden_key", *KEYS, is_new=pl.lit(True))
+        registry.bind(store, connection, kind, pl.concat([anchors, homes.anchors]), at)
+        registry.lead(connection, kind, homes.aliases, reclaimed["golden_key"].to_list())
+        events = [("create", str(key), None) for key in made["golden_key"]]
+        born = {*made["golden_key"], *reclaimed["golden_key"]}
+        registry.note(connection, kind, [*events, *_events(moves, kept, homes.aliases, born)], at)
     return result
 
 
-def _keep(joined: pl.DataFrame, registered: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(cluster, golden_key) that stay, and (old_key, cluster) of keys that lost their cluster."""
-    old = joined.filter(pl.col("golden_key").is_not_null())
-    anchors = (
-        registered.sort("golden_key", "since", "source", "source_id")
-        .unique("golden_key", keep="first", maintain_order=True)
-        .select(*_KEYS, "golden_key", anchor=pl.lit(True))
+def _keep(store: Store, kind: str, members: pl.DataFrame, joined: pl.DataFrame) -> _Kept:
+    """Which old keys stay with which cluster, and which lose theirs."""
+    old = joined.sort(KEYS).with_row_index("first").filter(pl.col("golden_key").is_not_null())
+    overlap = old.group_by("golden_key", "cluster").agg(
+        overlap=pl.len(), since=pl.col("since").min(), first=pl.col("first").min()
     )
-    overlap = (
-        old.join(anchors, on=[*_KEYS, "golden_key"], how="left")
-        .group_by("golden_key", "cluster")
-        .agg(has_anchor=pl.col("anchor").fill_null(False).any(), overlap=pl.len(), since=pl.col("since").min())
-    )
-    alone = overlap.filter((pl.len().over("golden_key") == 1) & (pl.len().over("cluster") == 1)).select(
+    settled = overlap.filter((pl.len().over("golden_key") == 1) & (pl.len().over("cluster") == 1)).select(
         "cluster", "golden_key"
     )
-    contested = overlap.join(alone, on="cluster", how="anti").sort(
-        ["has_anchor", "overlap", "since", "golden_key", "cluster"], descending=[True, True, False, False, False]
+    disputed = overlap.join(settled, on="cluster", how="anti")
+    bound = registry.read_bound(store, kind, disputed["golden_key"].unique().to_list(), members.clear())
+    anchored = bound.join(members, on=KEYS).select("golden_key", "cluster", has_anchor=pl.lit(True))
+    disputed = (
+        disputed.join(anchored, on=["golden_key", "cluster"], how="left")
+        .join(bound.select("golden_key", "created_at"), on="golden_key", how="left")
+        .with_columns(pl.col("has_anchor").fill_null(False), age=pl.coalesce("created_at", "since"))
+        .sort(["has_anchor", "overlap", "age", "golden_key", "first"], descending=[True, True, False, False, False])
     )
     taken: dict[int, str] = {}
     used: set[str] = set()
-    for key, cluster in contested.select("golden_key", "cluster").iter_rows():
+    for key, cluster in disputed.select("golden_key", "cluster").iter_rows():
         if cluster not in taken and key not in used:
             taken[cluster] = key
             used.add(key)
-    greedy = pl.DataFrame(
+    won = pl.DataFrame(
         {"cluster": list(taken), "golden_key": list(taken.values())},
-        schema={"cluster": alone.schema["cluster"], "golden_key": pl.String},
+        schema={"cluster": members.schema["cluster"], "golden_key": pl.String},
     )
-    losers = (
-        contested.filter(~pl.col("golden_key").is_in(list(used)))
+    losing = disputed.filter(~pl.col("golden_key").is_in(list(used))).select("golden_key", "cluster")
+    lost: dict[str, int] = {}
+    several: set[str] = set()
+    for key, cluster in losing.iter_rows():
+        if lost.setdefault(key, cluster) != cluster:
+            several.add(key)
+    return _Kept(pl.concat([settled, won]), lost, frozenset(several))
+
+
+def _reclaim(store: Store, kind: str, leftover: pl.DataFrame, bound: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """cluster, golden_key: of the keys bound to its records that nobody carries, the one that lived last."""
+    free = leftover.join(bound, on=KEYS).join(kept.select("golden_key"), on="golden_key", how="anti")
+    keys = free["golden_key"].to_list()
+    used, left = registry.in_use(store, kind, keys), registry.last_left(store, kind, keys)
+    return (
+        free.filter(~pl.col("golden_key").is_in(list(used)))
+        .with_columns(left=pl.Series([left.get(key, 0) for key in keys if key not in used], dtype=pl.Int64))
+        .sort("left", "created_at", "golden_key", descending=[True, False, False])
+        .unique("cluster", keep="first", maintain_order=True)
+        .select("cluster", "golden_key")
+    )
+
+
+@dataclass(frozen=True)
+class _Homes:
+    """`aliases`: retired key → living key. `anchors`: living keys whose anchor left them, with the one they get."""
+
+    aliases: dict[str, str]
+    anchors: pl.DataFrame
+
+
+def _homes(
+    store: Store,
+    kind: str,
+    result: pl.DataFrame,
+    registered: pl.DataFrame,
+    moves: pl.DataFrame,
+    kept: _Kept,
+    chosen: pl.DataFrame,
+) -> _Homes:
+    """Where keys lead whose anchor moved, or that lost their cluster."""
+    bound = registry.read_bound(store, kind, list(kept.lost), moves.select(KEYS))
+    at_anchor = bound.join(result.rename({"golden_key": "target"}), on=KEYS, how="left")
+    living = set(chosen["golden_key"])
+    clusters = dict(chosen.iter_rows())
+    aliases = {key: clusters[cluster] for key, cluster in kept.lost.items()}
+    astray: list[str] = []
+    for key, target in at_anchor.select("golden_key", "target").iter_rows():
+        if target is None or target == key:
+            continue
+        if key in living:
+            astray.append(key)
+        else:
+            aliases[key] = target
+    absent = [key for key in aliases if key not in kept.lost]
+    carried = registry.in_use(store, kind, absent)
+    now = registry.read_aliases(store, kind, list(aliases))
+    aliases = {key: home for key, home in aliases.items() if key not in carried and now.get(key) != home}
+    anchors = (
+        result.filter(pl.col("golden_key").is_in(astray))
+        .join(registered.select(*KEYS, "golden_key", "since"), on=[*KEYS, "golden_key"], how="left")
+        .sort("golden_key", "since", *KEYS, nulls_last=True)
         .unique("golden_key", keep="first", maintain_order=True)
-        .select("cluster", old_key="golden_key")
+        .select("golden_key", *KEYS, is_new=pl.lit(False))
     )
-    return pl.concat([alone, greedy]), losers
+    return _Homes(aliases, anchors)
 
 
-def _take_numbers(store: Store, kind: str, count: int) -> range:
-    """Reserve `count` consecutive numbers; a number is never used twice, even when a build fails afterwards."""
-    if not count:
-        return range(0)
-    name = f"identity.{kind}.last_number"
-    with store.begin() as connection:
-        row = connection.execute(select(tables.kv.c.value).where(tables.kv.c.key == name)).first()
-        last = int(row[0]) if row else 0
-        store.upsert(
-            connection,
-            tables.kv,
-            {"key": name, "value": str(last + count), "updated_at": stamp(clock.now())},
-            ["key"],
-        )
-    return range(last + 1, last + count + 1)
-
-
-def _commit(
-    store: Store, kind: str, new: pl.DataFrame, moved: pl.DataFrame, losers: pl.DataFrame, created: list[str]
-) -> None:
-    at = stamp(clock.now())
-    with store.begin() as connection:
-        for frame in new.iter_slices(_BATCH):
-            rows = [{"kind": kind, "since": at, **row} for row in frame.to_dicts()]
-            connection.execute(insert(tables.registry), rows)
-        t = tables.registry
-        change = (
-            update(t)
-            .where(t.c.kind == kind, t.c.source == bindparam("s"), t.c.source_id == bindparam("i"))
-            .values(golden_key=bindparam("k"), since=at)
-        )
-        for frame in moved.iter_slices(_BATCH):
-            connection.execute(change, [{"s": s, "i": i, "k": k} for s, i, k in frame.iter_rows()])
-        for old_key, new_key in losers.select("old_key", "golden_key").iter_rows():
-            _alias(store, connection, kind, old_key, new_key, at)
-        if created:
-            _history(connection, tables.registry_history, kind, created, at)
-
-
-def _alias(store: Store, connection: Any, kind: str, old_key: str, new_key: str, at: str) -> None:
-    t = tables.aliases
-    connection.execute(
-        update(t).where(t.c.kind == kind, t.c.golden_key == old_key).values(golden_key=new_key, since=at)
-    )
-    row = {"kind": kind, "alias_key": old_key, "golden_key": new_key, "since": at}
-    store.upsert(connection, t, row, ["kind", "alias_key"])
-    event = {"kind": kind, "event": "merge", "golden_key": new_key, "other_key": old_key, "at": at}
-    connection.execute(insert(tables.registry_history), [event])
-
-
-def _history(connection: Any, table: Table, kind: str, created: list[str], at: str) -> None:
-    for start in range(0, len(created), _BATCH):
-        part = created[start : start + _BATCH]
-        connection.execute(
-            insert(table),
-            [{"kind": kind, "event": "create", "golden_key": k, "other_key": None, "at": at} for k in part],
-        )
+def _events(
+    moves: pl.DataFrame, kept: _Kept, aliases: dict[str, str], born: set[str]
+) -> list[tuple[str, str, str | None]]:
+    """What happened to keys: merged into another, retired (scattered over several), split off, records moved."""
+    events: list[tuple[str, str, str | None]] = []
+    for key in sorted(kept.lost):
+        home = aliases.get(key)
+        scattered = key in kept.scattered
+        events.append(("retire", key, home) if scattered or home is None else ("merge", home, key))
+    pairs = moves.select("from_key", "golden_key").unique().sort("from_key", "golden_key")
+    for before, key in pairs.iter_rows():
+        if before not in kept.lost:
+            events.append(("split" if key in born else "move", key, before))
+    return events

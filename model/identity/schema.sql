@@ -28,3 +28,19 @@ create table if not exists identity.product_golden (
     product_key varchar, code varchar, name varchar, specification varchar, category varchar,
     product_line varchar, unit varchar, is_active boolean, record_count bigint
 );
+create table if not exists identity.match_record (
+    record ubigint, source varchar, source_id varchar, trade ubigint
+);
+create table if not exists identity.match_key (record ubigint, rule utinyint, key ubigint);
+create table if not exists identity.match_pair (
+    left_record ubigint, right_record ubigint,
+    left_source varchar, left_id varchar, right_source varchar, right_id varchar,
+    bits double, probability double, band varchar, rule varchar, veto varchar, refused varchar, steps varchar,
+    is_link boolean, base tinyint, is_alike boolean, is_contradiction boolean, is_promotable boolean,
+    is_demotable boolean
+);
+create table if not exists identity.employee_identifier (employee_key varchar, kind varchar, value varchar);
+create table if not exists identity.employee_proposal (
+    left_key varchar, right_key varchar, name varchar, department varchar
+);
+create table if not exists identity.product_code (source varchar, code varchar, product_key varchar);

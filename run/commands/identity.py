@@ -1,16 +1,17 @@
-"""`c360 identity [history|evaluate|compare]`: which source records are one customer, and how well that is found."""
+"""`c360 identity`: which source records are one customer, what stewards say to it, and how well it is found."""
 
 from __future__ import annotations
 
+from math import log2
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import select
 
 from model.identity import evaluate as labelled
+from model.identity import match_train
 from ops.errors import FatalError
-from ops.tables import registry_history
+from run import stewarding
 from run.context import Context, show_json, table
 
 app = typer.Typer(help="Which source records are one customer.", no_args_is_help=True)
@@ -21,21 +22,44 @@ def group() -> None:
     """Identity."""
 
 
+for _command in (
+    stewarding.review,
+    stewarding.decide,
+    stewarding.unmerge,
+    stewarding.take_apart,
+    stewarding.decisions,
+    stewarding.import_list,
+    stewarding.history,
+):
+    app.command()(_command)
+
+
 @app.command()
-def history(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(help="At most this many events.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Golden ids created, merged, split and retired, newest first."""
+def train(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Estimate the matcher's parameters on the customer records at hand; the next build is full and uses them.
+
+    Weights, frequencies of words and values, limits of shared values and sources free of duplicates become a new
+    version. From 50 decisions "same" on, the weights are learned from them.
+    """
     state: Context = context.obj
-    statement = select(registry_history).order_by(registry_history.c.event_id.desc()).limit(limit)
-    with state.instance.store.read() as connection:
-        rows = [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public row view
+    found = match_train.train(state.instance)
+    if found is None:
+        raise FatalError("there is no customer record to train on", remedy="run `c360 sync` first")
     if as_json:
-        show_json(rows)
-    else:
-        table(rows, ["at", "kind", "event", "golden_key", "other_key"])
+        show_json(found.card)
+        return
+    card = found.card
+    typer.echo(f"{found.version}: {card['records']:,} records, {card['labels']:,} decisions")
+    typer.echo(f"one pair in {1 / card['share']:,.0f} is one organisation")
+    free = ", ".join(card["duplicate_free"])
+    typer.echo(f"free of duplicates: {free or 'no source'}")
+    rows = [{"comparison": name, **dict(zip("01234", _ratios(card, name), strict=False))} for name in card["m"]]
+    table(rows, ["comparison", *"01234"], right=frozenset("01234"))
+
+
+def _ratios(card: dict[str, Any], name: str) -> list[str]:
+    """Bits per level, lowest first."""
+    return [f"{log2(m / u):+.1f}" for m, u in zip(card["m"][name], card["u"][name], strict=True)]
 
 
 @app.command()

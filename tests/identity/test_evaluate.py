@@ -18,6 +18,7 @@ from run.cli import app
 from tests.identity.demo_truth import records as demo_records
 
 SHARED = Path(os.environ.get("C360_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+# these data sets may not be passed on with the project; every other test of this file runs without them
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="the shared data sets are absent (set C360_SHARED to the folder that holds data/)"
 )

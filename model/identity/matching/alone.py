@@ -6,6 +6,8 @@ is known to be several organisations, and in it a name alone decides nothing; in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -13,24 +15,40 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from model.identity.matching.compare import Compared
-from model.identity.matching.link import AUTO, REVIEW, Judged
+from model.identity.matching.link import AUTO, REJECT, REVIEW, Judged
 from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Settings
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 RULE = "only one of this name"
 
 
-def settle(
+@dataclass(frozen=True)
+class Marks:
+    """Per pair, from its two records alone. `alike`: like names; `contradicts`: such a pair that cannot be one;
+    `promotable`: linked where the name is clear; `demotable`: linked only there."""
+
+    alike: Bools
+    contradicts: Bools
+    promotable: Bools
+    demotable: Bools
+
+
+def mark(
     prepared: Prepared,
     found: Compared,
     judged: Judged,
     probability: npt.NDArray[np.float64],
     left: Ints,
     right: Ints,
+    common: Bools,
     settings: Settings,
-) -> Judged:
-    """`judged` with name-only pairs moved into the auto band or out of it."""
+) -> tuple[Judged, Marks]:
+    """Marks of the pairs, and `judged` without links that something speaks against.
+
+    `common`: per record whether its trade name stands on too many records to be compared with all of them.
+    """
     name, tax, phone, address = (found.of(part) for part in ("name", "tax", "phone", "address"))
     trade = prepared.frame["trade"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
     same_trade = (trade[left] == trade[right]) & (trade[left] > 0)
@@ -38,27 +56,38 @@ def settle(
     supported = (tax >= 1) | (phone >= 1) | (found.of("email") == 1) | (found.of("domain") == 1) | (address >= 3)
     forbidden = np.array([bool(veto) for veto in judged.veto], dtype=bool)
     against = forbidden | (tax == 0) | ((address == 0) & (phone != 2))
-    free = ~(against | (phone == 0) | (found.of("domain") == 0) | (found.of("city") == 0))
-    clear = _clear(prepared.size, left, right, alike, against & alike & ~(supported & ~forbidden), settings)
+    crowded = common[left] | common[right]
+    free = ~(against | crowded | (phone == 0) | (found.of("domain") == 0) | (found.of("city") == 0))
     sure = np.array([bool(rule) for rule in judged.rule], dtype=bool)
-    promoted = alike & ~supported & free & clear[left] & ~sure & (probability >= settings.bands.review)
+    promotable = alike & ~supported & free & ~sure & (probability >= settings.bands.review)
     in_town = (name == 4) & (found.of("city") == 2) & (probability >= settings.bands.name_in_town) & ~against
-    demoted = (judged.band == AUTO) & ~sure & ~supported & ~in_town & (~clear[left] | against)
-    band = np.where(promoted, AUTO, np.where(demoted, REVIEW, judged.band)).astype(np.int8)
+    demotable = (judged.band == AUTO) & ~sure & ~supported & ~in_town
+    demoted = demotable & (against | crowded)
+    band = np.where(demoted, REVIEW, judged.band).astype(np.int8)
+    # thousands of records of one name are no work for a person either
+    band[crowded & ~supported & ~sure & ~in_town & (judged.band == REVIEW)] = REJECT
+    marks = Marks(alike, against & alike & ~(supported & ~forbidden), promotable, demotable & ~demoted)
+    return Judged(band, judged.rule, judged.veto), marks
+
+
+def settle(size: int, left: Ints, right: Ints, judged: Judged, marks: Marks, settings: Settings) -> Judged:
+    """`judged` with name-only pairs moved into the auto band or out of it; `size`: number of records."""
+    clear = clear_records(size, left, right, marks.alike, marks.contradicts, settings)
+    both = clear[left] & clear[right]
+    promoted = marks.promotable & both
+    band = np.where(promoted, AUTO, np.where(marks.demotable & ~both, REVIEW, judged.band)).astype(np.int8)
     rule = judged.rule.copy()
     for index in np.flatnonzero(promoted).tolist():
         rule[index] = RULE
     return Judged(band, rule, judged.veto)
 
 
-def _clear(
-    size: int, left: Ints, right: Ints, alike: npt.NDArray[np.bool_], against: npt.NDArray[np.bool_], settings: Settings
-) -> npt.NDArray[np.bool_]:
+def clear_records(size: int, left: Ints, right: Ints, alike: Bools, against: Bools, settings: Settings) -> Bools:
     """Per record: its group of like names holds no contradiction and is small."""
     ones = np.ones(int(alike.sum()), dtype=np.int8)
     graph = coo_array((ones, (left[alike], right[alike])), shape=(size, size))
     group = connected_components(graph, directed=False)[1]
     crowded = np.bincount(group, minlength=size) > settings.guards.largest_group_of_one_name
     crowded[group[left[against]]] = True
-    result: npt.NDArray[np.bool_] = ~crowded[group]
+    result: Bools = ~crowded[group]
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +10,6 @@ import polars as pl
 
 from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Blocking
-from model.identity.names.aliases import aliases
-from model.identity.names.score import tokens
 
 Ints = npt.NDArray[np.int64]
 
@@ -35,16 +32,22 @@ def candidates(prepared: Prepared, settings: Blocking) -> Candidates:
         above, beside = np.triu_indices(len(usable), k=1)
         rules = pl.DataFrame({"rule": ["all pairs"], "pairs": [len(above)], "refused": [0], "cap": [len(usable)]})
         return Candidates(usable[above], usable[beside], rules, is_complete=True)
-    keys = _keys(prepared).filter(pl.col("row").is_in(usable.tolist())) if len(usable) < size else _keys(prepared)
     budget = max(settings.pairs_at_least, settings.pairs_per_record * size)
+    return blocked(prepared, budget, settings.largest_block)
+
+
+def blocked(prepared: Prepared, budget: int, largest: int) -> Candidates:
+    """Pairs that share a blocking key; a rule brings at most `budget` of them, a value on `largest` records none."""
+    size = prepared.size
     counted, kept = [], []
-    for (rule,), group in keys.group_by("rule", maintain_order=True):
-        blocks, refused, cap = _affordable(group, budget, settings.largest_block)
+    for (rule,), group in keys(prepared).group_by("rule", maintain_order=True):
+        blocks, refused, cap = _affordable(group, budget, largest)
         counted.append({"rule": rule, "pairs": _pairs_of(blocks), "refused": refused, "cap": cap})
         kept.append(group.join(blocks.select("key"), on="key").select("row", "key"))
     codes = [_join(group, size) for group in kept]
     code = pl.concat(codes).unique().sort().to_numpy() if codes else np.zeros(0, dtype=np.int64)
-    return Candidates(code // size, code % size, pl.DataFrame(counted), is_complete=False)
+    schema = {"rule": pl.String, "pairs": pl.Int64, "refused": pl.Int64, "cap": pl.Int64}
+    return Candidates(code // size, code % size, pl.DataFrame(counted, schema=schema), is_complete=False)
 
 
 def _affordable(group: pl.DataFrame, budget: int, largest: int) -> tuple[pl.DataFrame, int, int]:
@@ -68,8 +71,26 @@ def _join(group: pl.DataFrame, size: int) -> pl.Series:
     return pairs.select(code=pl.col("left") * size + pl.col("row"))["code"]
 
 
-def _keys(prepared: Prepared) -> pl.DataFrame:
-    """rule, row, key: every way two records can become candidates, precise rules first."""
+RULES = (
+    "tax number",
+    "phone",
+    "email",
+    "domain",
+    "name",
+    "trade name",
+    "house number and street",
+    "house number and city",
+    "name beginning and city",
+    "name beginning",
+    "postcode and name beginning",
+    "alias",
+    "word",
+    "two words",
+)
+
+
+def keys(prepared: Prepared) -> pl.DataFrame:
+    """rule, row, key: every way two records can become candidates, precise rules first; buckets have none."""
     frame = prepared.frame.with_columns(pl.col("row").cast(pl.Int64))
     simple = {
         "tax number": pl.col("tax"),
@@ -88,36 +109,20 @@ def _keys(prepared: Prepared) -> pl.DataFrame:
         frame.select(rule=pl.lit(rule), row="row", key=key).filter(pl.col("key").str.len_chars() > 1)
         for rule, key in simple.items()
     ]
-    parts.append(_listed("alias", ((row, alias) for row, name in enumerate(prepared.names) for alias in aliases(name))))
-    parts.append(_listed("word", _words(prepared)))
-    parts.append(_listed("two words", _word_pairs(prepared)))
-    return pl.concat(parts).unique(maintain_order=True)
+    parts += [
+        _listed(prepared, "alias", [found.aliases for found in prepared.facts]),
+        _listed(prepared, "word", [found.words for found in prepared.facts]),
+        _listed(prepared, "two words", [found.pairs for found in prepared.facts]),
+    ]
+    found = pl.concat(parts).unique(maintain_order=True)
+    buckets = frame.filter("is_bucket").select("row")
+    return found.join(buckets, on="row", how="anti", maintain_order="left") if len(buckets) else found
 
 
-def _listed(rule: str, pairs: Iterator[tuple[int, str]]) -> pl.DataFrame:
-    rows, keys = [], []
-    for row, key in pairs:
-        rows.append(row)
-        keys.append(key)
-    data = {"row": pl.Series(rows, dtype=pl.Int64), "key": pl.Series(keys, dtype=pl.String)}
-    return pl.DataFrame(data).select(rule=pl.lit(rule), row="row", key="key")
-
-
-def _strong(prepared: Prepared) -> Iterator[tuple[int, list[str]]]:
-    for row, name in enumerate(prepared.names):
-        yield row, [word for word, weight in tokens(name) if weight >= 0.3 and word[:1] not in "@=+"]
-
-
-def _words(prepared: Prepared) -> Iterator[tuple[int, str]]:
-    for row, found in _strong(prepared):
-        for word in found:
-            if len(word) > 2:
-                yield row, word[:7]
-
-
-def _word_pairs(prepared: Prepared) -> Iterator[tuple[int, str]]:
-    for row, found in _strong(prepared):
-        ordered = sorted(word[:5] for word in found)[:5]
-        for place, word in enumerate(ordered):
-            for other in ordered[place + 1 :]:
-                yield row, f"{word}|{other}"
+def _listed(prepared: Prepared, rule: str, lists: list[tuple[str, ...]]) -> pl.DataFrame:
+    """Keys of names, given per distinct name."""
+    keys = pl.Series("key", [key for found in lists for key in found], dtype=pl.String)
+    place = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
+    rows = pl.DataFrame({"name": prepared.name_of, "row": np.arange(prepared.size)})
+    found = pl.DataFrame({"name": place, "key": keys}).join(rows, on="name")
+    return found.select(rule=pl.lit(rule), row="row", key="key")

@@ -12,6 +12,7 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import DamerauLevenshtein
 
 from model.identity.matching.prepare import Prepared
+from model.identity.matching.statistics import Statistics
 from model.identity.names.score import NameScorer
 from model.identity.names.spelling import pinyin
 
@@ -36,14 +37,19 @@ class Compared:
         """Levels of one comparison."""
         return self.levels[:, self.names.index(name)]
 
+    def take(self, chosen: Ints) -> Compared:
+        """The pairs at these positions."""
+        return Compared(self.names, self.levels[chosen], self.name_score[chosen], self.other_business[chosen])
+
 
 class Comparer:
     """Compares pairs of `prepared`, given by position."""
 
     names = ("name", "tax", "phone", "email", "domain", "address", "city", "postcode")
 
-    def __init__(self, prepared: Prepared) -> None:
-        self._scorer = NameScorer(prepared.names)
+    def __init__(self, prepared: Prepared, statistics: Statistics) -> None:
+        self._scorer = NameScorer(prepared.facts, statistics.words, statistics.size)
+        self._name_of = prepared.name_of
         self._names = prepared.names
         self._is_han = np.array([name.script == "han" for name in prepared.names], dtype=bool)
         self._texts = {name: prepared.column(name) for name in ("tax", "street", "city", "postcode")}
@@ -66,7 +72,7 @@ class Comparer:
 
     def compare(self, left: Ints, right: Ints) -> Compared:
         """Levels of the pairs (left[i], right[i])."""
-        scores = self._scorer.score(left, right)
+        scores = self._scorer.score(self._name_of[left], self._name_of[right])
         levels = np.full((len(left), len(self.names)), -1, dtype=np.int8)
         for start in range(0, len(left), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -85,7 +91,7 @@ class Comparer:
                 levels[part, column] = values
         other = levels[:, 0] >= 1
         near = np.flatnonzero(other)
-        other[near] = self._scorer.other_business(left[near], right[near])
+        other[near] = self._scorer.other_business(self._name_of[left[near]], self._name_of[right[near]])
         return Compared(self.names, levels, scores, other)
 
     def _sides(self, name: str, a: Ints, b: Ints) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

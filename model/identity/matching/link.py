@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from model.identity.matching.compare import Compared
+from model.identity.matching.join import Links, join
 from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Guards, Settings
 from model.identity.names.parts import OrganisationName
@@ -19,6 +20,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 AUTO, REVIEW, REJECT = 2, 1, 0
+IDENTIFIERS = ("tax", "phone", "email", "domain")
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Judged:
     veto: list[str]
 
 
-def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, settings: Guards) -> list[str]:
-    """The deterministic tier: which rule makes a pair one organisation, '' where none does."""
+def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared: dict[str, Bools]) -> list[str]:
+    """The deterministic tier: which rule makes a pair one organisation, '' where none does.
+
+    `shared`: per identifier whether a record's value stands under too many names to count.
+    """
     name, tax, score = found.of("name"), found.of("tax"), found.name_score
     phone, domain, address = found.of("phone"), found.of("domain"), found.of("address")
     city, email = found.of("city"), found.of("email")
-    shared = _overused(prepared, settings.names_per_identifier)
     uscc = prepared.frame["uscc"].is_not_null().to_numpy()
     legal = np.array([_is_full_legal_name(n) for n in prepared.names], dtype=bool)
     forms = np.array([n.legal_form for n in prepared.names], dtype=object)
@@ -62,13 +66,18 @@ def _is_full_legal_name(name: OrganisationName) -> bool:
     return name.script == "han" and placed and bool(name.legal_form and name.industry)
 
 
-def _overused(prepared: Prepared, most: int) -> dict[str, Bools]:
-    return {
+def overused(prepared: Prepared, most: int, most_of_name: int) -> dict[str, Bools]:
+    """Per identifier whether a record's value stands under more than `most` trade names among these records.
+
+    Under `trade`: whether the record's trade name stands on more than `most_of_name` of them.
+    """
+    crowded = (pl.len().over("trade") > most_of_name) & pl.col("trade").is_not_null()
+    return {"trade": prepared.frame.select(crowded).to_series().to_numpy()} | {
         column: prepared.frame.select((pl.col("trade").n_unique().over(column) > most) & pl.col(column).is_not_null())
         .to_series()
         .fill_null(False)
         .to_numpy()
-        for column in ("tax", "phone", "email", "domain")
+        for column in IDENTIFIERS
     }
 
 
@@ -133,87 +142,24 @@ def duplicate_free(prepared: Prepared, judged: Judged, left: Ints, right: Ints, 
     return frozenset(name for name, n in counts.items() if len(twins[name]) < settings.duplicate_free_below * n)
 
 
-class _Forest:
-    """Clusters under construction: what they hold and what they may not join."""
-
-    def __init__(self, prepared: Prepared, free: frozenset[str]) -> None:
-        self.parent = list(range(prepared.size))
-        self.members: dict[int, list[int]] = {}
-        self.free = [s if s in free else None for s in prepared.column("source")]
-        self.uscc = prepared.column("uscc")
-
-    def find(self, row: int) -> int:
-        while self.parent[row] != row:
-            self.parent[row] = self.parent[self.parent[row]]
-            row = self.parent[row]
-        return row
-
-    def of(self, root: int) -> list[int]:
-        return self.members.get(root, [root])
-
-    def join(self, a: int, b: int) -> None:
-        a, b = min(a, b), max(a, b)
-        self.members[a] = self.of(a) + self.of(b)
-        self.members.pop(b, None)
-        self.parent[b] = a
-
-
 def cluster(
     prepared: Prepared, judged: Judged, left: Ints, right: Ints, bits: Doubles, free: frozenset[str], settings: Guards
 ) -> tuple[Ints, list[str]]:
     """Cluster number per record (its lowest row), and per pair why an auto link was not taken ('' if it was).
 
-    Links are taken strongest first. A link joins two clusters only where no veto lies between them, no
-    duplicate-free source would stand twice, the size guard holds, and enough of the pairs between them are linked.
+    Links are taken strongest first, within the guards of `join`.
     """
-    forest = _Forest(prepared, free)
-    sure = np.array([bool(r) for r in judged.rule], dtype=bool)
-    forbidden = {(int(left[i]), int(right[i])) for i, veto in enumerate(judged.veto) if veto}
-    refused = [""] * len(left)
     auto = np.flatnonzero(judged.band == AUTO)
-    linked = {(int(left[i]), int(right[i])) for i in auto.tolist()}
-    order = auto[np.lexsort((right[auto], left[auto], -bits[auto], ~sure[auto]))]
-    for index in order.tolist():
-        a, b = forest.find(int(left[index])), forest.find(int(right[index]))
-        if a == b:
-            continue
-        reason = _obstacle(forest, a, b, forbidden, linked, settings, is_sure=bool(sure[index]))
-        if reason:
-            refused[index] = reason
-        else:
-            forest.join(a, b)
-    labels = np.array([forest.find(row) for row in range(prepared.size)], dtype=np.int64)
+    sure = np.array([bool(judged.rule[index]) for index in auto.tolist()], dtype=bool)
+    links = Links(left[auto], right[auto], bits[auto], sure)
+    forbidden = np.flatnonzero(np.array([bool(veto) for veto in judged.veto], dtype=bool))
+    sources = [source if source in free else None for source in prepared.column("source")]
+    apart = left[forbidden], right[forbidden]
+    labels, reasons = join(np.arange(prepared.size), sources, prepared.column("uscc"), links, apart, settings)
+    refused = [""] * len(left)
+    for index, reason in zip(auto.tolist(), reasons, strict=True):
+        refused[index] = reason
     return labels, refused
-
-
-def _obstacle(
-    forest: _Forest,
-    a: int,
-    b: int,
-    forbidden: set[tuple[int, int]],
-    linked: set[tuple[int, int]],
-    settings: Guards,
-    *,
-    is_sure: bool,
-) -> str:
-    one, two = forest.of(a), forest.of(b)
-    sources = [forest.free[row] for row in (*one, *two) if forest.free[row]]
-    if len(sources) != len(set(sources)):
-        return "best link"
-    if len({forest.uscc[row] for row in (*one, *two)} - {None}) > 1:
-        return "different credit codes"
-    if len(one) == len(two) == 1:
-        return ""
-    if len(one) + len(two) > settings.largest_cluster and not is_sure:
-        return "cluster size"
-    links = 0
-    for i in one:
-        for j in two:
-            pair = (i, j) if i < j else (j, i)
-            if pair in forbidden:
-                return "veto inside"
-            links += pair in linked
-    return "" if is_sure or links >= settings.cohesion * len(one) * len(two) else "weak bridge"
 
 
 def demote(judged: Judged, refused: list[str]) -> Judged:

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from model.identity.identifiers import BUCKET_NAME, is_id_card, is_organisation_code, is_uscc
 from model.identity.matching import contact
+from model.identity.names.facts import NameFacts, facts
 from model.identity.names.parse import parse_name
 from model.identity.names.parts import OrganisationName
 from model.identity.names.score import branch_place
@@ -29,13 +32,44 @@ class Prepared:
         """Number of records."""
         return len(self.frame)
 
+    @cached_property
+    def facts(self) -> list[NameFacts]:
+        """The facts of each distinct name."""
+        return self._named[0]
+
+    @property
+    def name_of(self) -> npt.NDArray[np.int64]:
+        """Per record the position of its name in `facts`."""
+        return self._named[1]
+
+    @cached_property
+    def _named(self) -> tuple[list[NameFacts], npt.NDArray[np.int64]]:
+        place: dict[str, int] = {}
+        found: list[NameFacts] = []
+        rows = np.empty(len(self.names), dtype=np.int64)
+        for row, name in enumerate(self.names):
+            index = place.setdefault(name.raw, len(found))
+            if index == len(found):
+                found.append(facts(name))
+            rows[row] = index
+        return found, rows
+
+    @cached_property
+    def with_address(self) -> pl.DataFrame:
+        """`frame` with `address`: house number and street in one key."""
+        key = pl.col("number").fill_null("") + "|" + pl.col("street")
+        return self.frame.with_columns(address=key)
+
     def column(self, name: str) -> list[str | None]:
         """Values of one derived column."""
         return self.frame[name].to_list()
 
 
 def prepare(records: pl.DataFrame) -> Prepared:
-    """Derive the compared columns of `records` (any of FIELDS and `source`, as text; absent columns count as empty)."""
+    """Derive the compared columns of `records` (any of FIELDS and `source`, as text; absent columns count as empty).
+
+    A column `kind` (company, branch, person, bucket) is heeded where there is one.
+    """
     size = len(records)
     text = {field: _text(records[field]) if field in records.columns else [""] * size for field in (*FIELDS, "source")}
     names = [parse_name(value) for value in text["name"]]
@@ -60,7 +94,21 @@ def prepare(records: pl.DataFrame) -> Prepared:
     }
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).hstack(taxes)
     bucket = pl.Series([bool(re.search(BUCKET_NAME, name.raw.strip())) for name in names], dtype=pl.Boolean)
-    return Prepared(frame.with_columns(is_bucket=bucket).with_row_index("row"), names)
+    frame = frame.with_columns(is_bucket=bucket)
+    if "kind" in records.columns:
+        frame = _by_kind(frame, records["kind"])
+    prepared = Prepared(frame.with_row_index("row"), names)
+    _ = prepared.facts  # belongs to taking names apart, not to the first who asks
+    return prepared
+
+
+def _by_kind(frame: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
+    """A branch that its name does not show is one all the same; persons and buckets are never compared."""
+    known = kind.cast(pl.String).fill_null("")
+    return frame.with_columns(
+        branch=pl.when(known == "branch").then(pl.col("branch").fill_null("*")).otherwise(pl.col("branch")),
+        is_bucket=pl.col("is_bucket") | known.is_in(["bucket", "person"]),
+    )
 
 
 def _text(values: pl.Series) -> list[str]:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model.identity.matching import alone, blocking, link, weights
+from model.identity.matching import alone, blocking, link, statistics, weights
 from model.identity.matching.compare import Compared, Comparer
+from model.identity.matching.parameters import Scales
 from model.identity.matching.prepare import FIELDS, Prepared, prepare
 from model.identity.matching.settings import Settings, shipped
 
@@ -33,6 +34,7 @@ class Matching:
     rules: pl.DataFrame
     parameters: weights.Weights
     duplicate_free: frozenset[str]
+    scales: Scales
 
     @cached_property
     def pairs(self) -> pl.DataFrame:
@@ -52,20 +54,15 @@ class Matching:
 
     def explain(self, index: int) -> list[tuple[str, str, float]]:
         """The waterfall of pair `index`: comparison, level, bits it adds; the prior first."""
-        share = self.parameters.share
-        steps = [("prior", "", float(np.log2(share / (1 - share))))]
-        chances = weights.frequencies(self.prepared)
-        for column, name in enumerate(self.compared.names):
-            level = int(self.compared.levels[index, column])
-            if level < 0:
-                continue
-            bits = float(self.parameters.bits(name)[level])
-            if name in chances:
-                one, two = self.left[index], self.right[index]
-                chance = np.maximum(chances[name][one : one + 1], chances[name][two : two + 1])
-                bits += float(weights.rarity_bits(name, np.array([level]), self.parameters, chance)[0])
-            steps.append((name, shipped().comparison[name].levels[level], bits))
-        return steps
+        one = np.array([index])
+        compared = self.compared.take(one)
+        steps = self.scales.steps(compared, self.left[one], self.right[one])
+        result = [("prior", "", float(steps["prior"][0]))]
+        for column, name in enumerate(compared.names):
+            level = int(compared.levels[0, column])
+            if level >= 0:
+                result.append((name, shipped().comparison[name].levels[level], float(steps[name][0])))
+        return result
 
 
 def match(records: pl.DataFrame, settings: Settings | None = None) -> Matching:
@@ -84,20 +81,31 @@ def _match(records: pl.DataFrame, settings: Settings) -> Matching:
     prepared = prepare(records)
     found = blocking.candidates(prepared, settings.blocking)
     left, right = found.left, found.right
-    comparer = Comparer(prepared)
+    counted = statistics.count(prepared)
+    comparer = Comparer(prepared, counted)
     compared = comparer.compare(left, right)
     parameters = weights.estimate(prepared, comparer, left, right, compared, settings)
-    chances = weights.frequencies(prepared)
-    bits, probability = weights.probabilities(compared, parameters, chances, left, right)
-    rule = link.certain(prepared, compared, left, right, settings.guards)
-    veto = link.vetoes(prepared, compared, left, right)
-    judged = link.judge(probability, rule, veto, compared, settings)
-    judged = alone.settle(prepared, compared, judged, probability, left, right, settings)
+    shared = link.overused(prepared, settings.guards.names_per_identifier, settings.blocking.largest_block)
+    scales = Scales(prepared, comparer, parameters, counted, shared, settings)
+    weighed = scales.weigh(left, right, compared)
+    judged = alone.settle(prepared.size, left, right, weighed.judged, weighed.marks, settings)
     free = link.duplicate_free(prepared, judged, left, right, settings.guards)
-    clusters, refused = link.cluster(prepared, judged, left, right, bits, free, settings.guards)
+    clusters, refused = link.cluster(prepared, judged, left, right, weighed.bits, free, settings.guards)
     judged = link.demote(judged, refused)
     return Matching(
-        prepared, left, right, compared, bits, probability, judged, refused, clusters, found.rules, parameters, free
+        prepared,
+        left,
+        right,
+        compared,
+        weighed.bits,
+        weighed.probability,
+        judged,
+        refused,
+        clusters,
+        found.rules,
+        parameters,
+        free,
+        scales,
     )
 
 
@@ -112,4 +120,11 @@ def _restored(result: Matching, order: npt.NDArray[np.int64]) -> Matching:
         [result.prepared.names[position] for position in place.tolist()],
     )
     clusters = lowest[result.clusters[place]]
-    return replace(result, prepared=prepared, left=np.minimum(one, two), right=np.maximum(one, two), clusters=clusters)
+    return replace(
+        result,
+        prepared=prepared,
+        left=np.minimum(one, two),
+        right=np.maximum(one, two),
+        clusters=clusters,
+        scales=result.scales.reordered(place),
+    )

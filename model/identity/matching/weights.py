@@ -15,12 +15,13 @@ import polars as pl
 from model.identity.matching.compare import Compared, Comparer
 from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Comparison, Estimation, Settings
-from model.identity.names.score import tokens
+from model.identity.matching.statistics import VALUES, Statistics
 
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 _BASE = 8  # levels of a comparison and its null
 _FREEDOM = 2.5
+_TELLING = 0.06  # lighter words say nothing
 _UNKNOWN = 20_000.0  # words an organisation may be called by that the records at hand do not show
 
 
@@ -39,12 +40,22 @@ class Weights:
 
 
 def estimate(
-    prepared: Prepared, comparer: Comparer, left: Ints, right: Ints, found: Compared, settings: Settings
+    prepared: Prepared,
+    comparer: Comparer,
+    left: Ints,
+    right: Ints,
+    found: Compared,
+    settings: Settings,
+    chosen: Ints | None = None,
 ) -> Weights:
-    """Weights for these records. Deterministic: the sample of pairs is seeded."""
+    """Weights for these records. Deterministic: the sample of pairs is seeded.
+
+    `left`, `right`: all candidate pairs; `found`: their levels, or of those at the positions `chosen` only.
+    """
     size = prepared.size
     total = max(1.0, size * (size - 1) / 2)
-    patterns, counts = _patterns(found.levels, np.ones(len(left)))
+    each = 1.0 if chosen is None or not len(chosen) else len(left) / len(chosen)
+    patterns, counts = _patterns(found.levels, np.full(len(found.levels), each))
     rest = size * (size - 1) / 2 - len(left)
     if rest > 0.5:
         sample = _sample(size, settings.estimation.sample_pairs, left * size + right)
@@ -111,6 +122,16 @@ def _expectation_maximisation(
     return Weights(m, u, share)
 
 
+def with_labels(fitted: Weights, labelled: Compared, settings: Settings) -> Weights:
+    """`fitted` with m counted on pairs that stewards called one customer; the shipped m weighs as prior."""
+    m = dict(fitted.m)
+    for column, name in enumerate(labelled.names):
+        prior = np.array(settings.comparison[name].m) * settings.estimation.prior_pairs
+        counted = _shares(labelled.levels[:, column], np.ones(len(labelled.levels)), prior)
+        m[name] = _rising(_near(counted, np.array(settings.comparison[name].m)), fitted.u[name])
+    return Weights(m, fitted.u, fitted.share)
+
+
 def _posterior(
     levels: npt.NDArray[np.int8], weight: Doubles, shipped: Comparison, prior: Doubles, rules: Estimation
 ) -> Doubles:
@@ -139,45 +160,36 @@ def _rising(m: Doubles, u: Doubles) -> Doubles:
     return scaled
 
 
-def frequencies(prepared: Prepared) -> dict[str, Doubles]:
-    """Per record the chance that another organisation has its value: name, tax, phone, email, domain."""
-    frame = prepared.frame.select("row", "trade", "tax", "phone", "email", "domain", "core")
-    result = {"name": _name_chance(prepared)}
-    for column in ("tax", "phone", "email", "domain"):
-        names = pl.col("trade").n_unique().over(column)
-        others = frame.select(pl.when(pl.col(column).is_not_null()).then(names - 1).otherwise(0))
-        result[column] = others.to_series().to_numpy().astype(np.float64) / max(prepared.size, 1000)
-    place = prepared.frame.select(
-        pl.when(pl.col("street").is_not_null())
-        .then(pl.col("trade").n_unique().over("number", "street") - 1)
-        .otherwise(0)
-    )
-    result["address"] = place.to_series().to_numpy().astype(np.float64) / max(prepared.size, 1000)
+def frequencies(prepared: Prepared, statistics: Statistics) -> dict[str, Doubles]:
+    """Per record the chance that another organisation has its value: name, tax, phone, email, domain, address."""
+    frame = prepared.with_address
+    result = {"name": _name_chance(prepared, statistics)}
+    for kind in VALUES:
+        others = statistics.others(kind, frame[kind])
+        result[kind] = others.to_numpy().astype(np.float64) / max(statistics.size, 1000)
     return result
 
 
-def _name_chance(prepared: Prepared) -> Doubles:
+def _name_chance(prepared: Prepared, statistics: Statistics) -> Doubles:
     """Chance of the same name by its words: rare words make a name telling, however few records there are."""
-    bags = [tokens(name) for name in prepared.names]
     cores = prepared.frame["core"]
-    group = prepared.frame.select(pl.len().over("core")).to_series().to_numpy().astype(np.float64)
-    words = pl.DataFrame(
-        {
-            "row": [row for row, bag in enumerate(bags) for _ in bag],
-            "word": [word for bag in bags for word, _ in bag],
-            "weight": [weight for bag in bags for _, weight in bag],
-        },
-        schema={"row": pl.Int64, "word": pl.String, "weight": pl.Float64},
-    ).filter(pl.col("weight") > 0.06)
-    words = words.filter(~pl.col("word").str.starts_with("="))
-    own = pl.Series("own", group)[words["row"]] if len(words) else pl.Series("own", [], dtype=pl.Float64)
-    others = pl.max_horizontal(pl.len().over("word") - pl.col("own"), 0.5)
-    generic = pl.when(pl.col("weight") < 0.9).then(0.02).otherwise(0.0)
-    chance = (others / (prepared.size + _UNKNOWN)).clip(0.2 / _UNKNOWN, 1)
-    words = words.with_columns(own=own).with_columns(log=(pl.max_horizontal(chance, generic)).log())
-    sums = words.group_by("row").agg(pl.col("log").sum())
-    logs = np.zeros(prepared.size)
-    logs[sums["row"].to_numpy()] = sums["log"].to_numpy()
+    group = statistics.name_counts(cores).to_numpy().astype(np.float64)
+    first = np.unique(prepared.name_of, return_index=True)[1]
+    size = statistics.size + _UNKNOWN
+    flat = [
+        (place, word, weight)
+        for place, found in enumerate(prepared.facts)
+        for word, weight in found.bag
+        if weight > _TELLING and word[:1] != "="
+    ]
+    places = np.array([place for place, _, _ in flat], dtype=np.int64)
+    weight = np.array([weight for _, _, weight in flat], dtype=np.float64)
+    counts = np.array([statistics.words.get(word, 1) for _, word, _ in flat], dtype=np.float64)
+    others = np.maximum(counts - group[first][places], 0.5)
+    chance = np.clip(others / size, 0.2 / _UNKNOWN, 1.0)
+    bits = np.log(np.maximum(chance, np.where(weight < 0.9, 0.02, 0.0)))
+    by_name = np.bincount(places, weights=bits, minlength=len(prepared.facts))
+    logs = by_name[prepared.name_of]
     result: Doubles = np.clip(np.exp(0.7 * logs), 1e-7, 0.05) * np.maximum(1, (group - 1) / 3)
     return np.where(cores.is_null().to_numpy(), 0.05, result)
 
@@ -202,4 +214,5 @@ def probabilities(
         bits += np.append(weights.bits(name), 0.0)[level]
         if name in chances:
             bits += rarity_bits(name, level, weights, np.maximum(chances[name][left], chances[name][right]))
+    bits = np.round(bits, 9)  # the last digits depend on how many pairs are weighed at once
     return bits, 1 / (1 + np.exp2(-np.clip(bits, -60, 60)))

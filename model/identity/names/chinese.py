@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from model.identity.names.fold import HAN, words
+from model.identity.names.fold import words
 from model.identity.names.parts import OrganisationName
 from model.identity.names.places import leading_place, places
 from model.identity.names.vocabulary import han_legal, han_words
@@ -201,8 +201,3 @@ def industry_words(industry: str) -> list[str]:
         result.append(industry[:length])
         industry = industry[length:]
     return result
-
-
-def has_han(text: str) -> bool:
-    """True where `text` holds a Chinese character."""
-    return bool(HAN.search(text))

@@ -8,12 +8,12 @@ these weights, of how much of the shorter name is in the longer, and of the simi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -21,11 +21,12 @@ from model.identity.names.chinese import industry_words
 from model.identity.names.fold import HAN
 from model.identity.names.parts import OrganisationName
 from model.identity.names.places import leading_place
-from model.identity.names.spelling import STOPS, acronym, pinyin
+from model.identity.names.spelling import STOPS
 from model.identity.names.vocabulary import han_words, latin_words
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Bag = list[tuple[str, float]]  # words of a name, each with the weight of what it is
 _INDUSTRY, _PLACE, _LEGAL, _STOP, _BRANCH = 0.35, 0.3, 0.08, 0.05, 0.6
 _VAGUE_HAN = frozenset("科技术实业发展国际集团股份企公司控管理服务")
 _WIDTH = 10
@@ -35,15 +36,7 @@ _OTHER_BRANCH = 0.65
 _IS_TRADE, _IS_PLACE, _IS_LEGAL, _IS_INDUSTRY = range(4)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Per pair: the `score`, and `shared`: the weight of the words both have, in bits of rarity."""
-
-    score: Floats
-    shared: Floats
-
-
-def tokens(name: OrganisationName) -> list[tuple[str, float]]:
+def tokens(name: OrganisationName) -> Bag:
     """The words of `name`, each with the weight of what it is."""
     if name.script == "han":
         found = [(name.trade_name, 1.0)]
@@ -72,37 +65,73 @@ def compact(name: OrganisationName) -> str:
     return (name.trade_name + name.industry).replace(" ", "")
 
 
-class NameScorer:
-    """Scores pairs of `names`, given by position; `frequencies` are those of words in the same names."""
+def widest(bag: Bag) -> Bag:
+    """The words that are compared, heaviest first."""
+    return sorted(bag, key=lambda pair: -pair[1])[:_WIDTH]
 
-    def __init__(self, names: Sequence[OrganisationName]) -> None:
-        bags = [sorted(tokens(name), key=lambda pair: -pair[1])[:_WIDTH] for name in names]
-        counts = Counter(word for bag in bags for word in {word for word, _ in bag})
-        self.vocabulary = list(counts)
+
+class Spelled(Protocol):
+    """What the scorer reads of a name (names/facts.py)."""
+
+    @property
+    def widest(self) -> Bag: ...
+    @property
+    def compact(self) -> str: ...
+    @property
+    def acronym(self) -> str: ...
+    @property
+    def branch(self) -> str: ...
+    @property
+    def spelled(self) -> str: ...
+    @property
+    def is_han(self) -> bool: ...
+    @property
+    def business(self) -> frozenset[str]: ...
+
+
+class NameScorer:
+    """Scores pairs of `names`, given by position.
+
+    A word's rarity follows from `counts` (word → names that have it; 1 where absent) among `size` names; without
+    them from the names given.
+    """
+
+    def __init__(
+        self, names: Sequence[Spelled], counts: Mapping[str, int] | None = None, size: int | None = None
+    ) -> None:
+        bags = [name.widest for name in names]
+        size = len(names) if size is None else size
+        if counts is None:
+            counts = Counter(word for bag in bags for word in {word for word, _ in bag})
+        self.vocabulary = sorted({word for bag in bags for word, _ in bag})
         number = {word: index for index, word in enumerate(self.vocabulary)}
-        top = np.log(len(names) + 2.0)
-        rarity = np.array(
-            [np.log((len(names) + 2.0) / (counts[word] + 0.5)) / top for word in self.vocabulary] or [1.0]
-        )
+        top = np.log(size + 2.0)
+        known = np.array([counts.get(word, 1) for word in self.vocabulary] or [1], dtype=np.float64)
+        rarity = np.maximum(np.log((size + 2.0) / (known + 0.5)) / top, 0)
         self.words: npt.NDArray[np.int32] = np.full((len(names), _WIDTH), -1, dtype=np.int32)
         self.weights: Floats = np.zeros((len(names), _WIDTH), dtype=np.float32)
         for row, bag in enumerate(bags):
             for place, (word, weight) in enumerate(bag):
                 self.words[row, place] = number[word]
                 self.weights[row, place] = weight * (0.4 + 0.6 * rarity[number[word]])
-        self.compacts = [compact(name) for name in names]
-        self.acronyms = [acronym(name) for name in names]
+        self.compacts = [name.compact for name in names]
+        self.acronyms = [name.acronym for name in names]
         branches = {"": 0}
-        self._branch = np.array(
-            [branches.setdefault(branch_place(name), len(branches)) for name in names], dtype=np.int64
-        )
-        self._spelled = [pinyin(name.trade_name) if name.script == "han" else "" for name in names]
-        self._is_han = np.array([name.script == "han" for name in names], dtype=bool)
-        self._business = [business(name) for name in names]
-        self._digits = np.array([any(c.isdigit() for c in word) for word in self.vocabulary] or [False])
+        self._branch = np.array([branches.setdefault(name.branch, len(branches)) for name in names], dtype=np.int64)
+        self._spelled = [name.spelled for name in names]
+        self._is_han = np.array([name.is_han for name in names], dtype=bool)
+        self._business = [name.business for name in names]
+        words = pl.Series(self.vocabulary or [""], dtype=pl.String)
+        self._digits = words.str.contains(r"\d").to_numpy()
         self._kind = np.array([_kind(word) for word in self.vocabulary] or [0], dtype=np.int8)
         self._sigil = np.array([word[:1] in "@=+" for word in self.vocabulary] or [False])
-        self._han = np.array([bool(HAN.search(word)) for word in self.vocabulary] or [False])
+        self._han = words.str.contains(HAN.pattern).to_numpy()
+        texts = {text: number for number, text in enumerate(dict.fromkeys(self.compacts))}
+        self._compact = np.array([texts[text] for text in self.compacts], dtype=np.int64)
+        # an acronym under which no name stands equals none
+        self._initials = np.array(
+            [texts.get(text, -1) if len(text) >= 3 else -1 for text in self.acronyms], dtype=np.int64
+        )
 
     def score(self, left: Ints, right: Ints) -> Floats:
         """Similarity of names `left[i]` and `right[i]`."""
@@ -191,8 +220,11 @@ class NameScorer:
         left, right = [self.vocabulary[i] for i in one.tolist()], [self.vocabulary[i] for i in two.tolist()]
         winkler = _compare(left, right, JaroWinkler.normalized_similarity)
         ratio = _compare(left, right, fuzz.ratio) / 100
-        shortest = np.minimum([len(word) for word in left], [len(word) for word in right])
-        starts = np.array([x.startswith(y) or y.startswith(x) for x, y in zip(left, right, strict=True)], dtype=bool)
+        words = pl.DataFrame({"x": left, "y": right}, schema={"x": pl.String, "y": pl.String})
+        begins = pl.col("x").str.starts_with(pl.col("y")) | pl.col("y").str.starts_with(pl.col("x"))
+        starts = words.select(begins).to_series().to_numpy()
+        lengths = pl.min_horizontal(pl.col("x").str.len_chars(), pl.col("y").str.len_chars())
+        shortest = words.select(lengths).to_series().to_numpy()
         latin = np.where(shortest >= 4, np.where(winkler >= 0.9, np.minimum(winkler, 0.5 + ratio / 2), 0), 0)
         latin = np.where(starts & (shortest >= 3), np.maximum(latin, 0.85), latin)
         slips = _compare(left, right, OSA.distance)
@@ -207,14 +239,8 @@ class NameScorer:
         return np.asarray(winkler / 2 + ratio / 200, dtype=np.float32)
 
     def _is_acronym(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
-        return np.array(
-            [
-                (len(self.acronyms[i]) >= 3 and self.acronyms[i] == self.compacts[j])
-                or (len(self.acronyms[j]) >= 3 and self.acronyms[j] == self.compacts[i])
-                for i, j in zip(left.tolist(), right.tolist(), strict=True)
-            ],
-            dtype=bool,
-        )
+        found = (self._initials[left] == self._compact[right]) | (self._initials[right] == self._compact[left])
+        return np.asarray(found, dtype=bool)
 
     def _numbers_differ(
         self,

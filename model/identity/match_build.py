@@ -1,0 +1,381 @@
+"""The matcher inside the build: identity.match_record, match_key and match_pair, whole or for what changed.
+
+match_record: every record that is compared. match_key: its blocking keys. match_pair: pairs that can matter to a
+cluster or a person. With given parameters a pair's weight follows from its two records, except that a value on too
+many records brings no candidates and one under too many names proves nothing: where that changes, its records are done
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from model.identity.frames import fetch
+from model.identity.frames import store as write
+from model.identity.match_model import Matcher
+from model.identity.match_pairs import settled, weigh
+from model.identity.match_records import IDENTIFIER_RULES, NUMBER, hashed_keys, matchable, numbered
+from model.identity.matching.prepare import Prepared, prepare
+from model.identity.matching.settings import shipped
+
+Fetch = Callable[[str], pl.DataFrame]
+_TABLES = ("match_record", "match_key", "match_pair")
+_IDENTIFIERS = ", ".join(str(NUMBER[rule]) for rule in IDENTIFIER_RULES.values())
+_PAIR_KEY = ["left_record", "right_record"]
+_STATE = [*_PAIR_KEY, "bits", "rule", "veto", "is_link"]
+
+
+def empty(con: duckdb.DuckDBPyConnection) -> None:
+    """The delta tables without rows, for a build that has no parameters or nothing to match."""
+    for name in _TABLES:
+        con.execute(f"create or replace table delta.identity.{name} as select * from identity.{name} limit 0")
+    for name in ("todo", "mover"):
+        con.execute(f"create or replace table delta.main.match_{name} (record ubigint)")
+    con.execute("create or replace table delta.main.match_moved (source varchar, source_id varchar)")
+    con.execute("""
+        create or replace view delta.main.match_link as
+        select left_source, left_id, right_source, right_id from warehouse.identity.match_pair where is_link
+    """)
+
+
+def match_all(con: duckdb.DuckDBPyConnection, matcher: Matcher, records: pl.DataFrame) -> pl.DataFrame:
+    """Every pair of `records` that can matter, settled (see match_pairs). Writes delta's match_record and match_key."""
+    frame = matchable(records)
+    return match_prepared(con, matcher, frame, prepare(frame))
+
+
+def match_prepared(
+    con: duckdb.DuckDBPyConnection, matcher: Matcher, frame: pl.DataFrame, prepared: Prepared
+) -> pl.DataFrame:
+    """See match_all; `frame`: what `matchable` left, `prepared`: what was made of it."""
+    _write_caps(con, matcher)
+    write(con, numbered(frame, prepared), "delta.identity.match_record")
+    write(con, hashed_keys(frame, prepared), "delta.identity.match_key")
+    con.execute("create or replace view delta.identity.key_now as select * from delta.identity.match_key")
+    con.execute("create or replace view delta.identity.record_now as select * from delta.identity.match_record")
+    found = fetch(
+        con,
+        """
+        with block as (
+            select rule, key from delta.identity.match_key join delta.main.match_cap as c using (rule)
+            group by rule, key, c.cap having count(*) between 2 and c.cap
+        )
+        select distinct a.record as one, b.record as two
+        from delta.identity.match_key as a
+        join block using (rule, key)
+        join delta.identity.match_key as b using (rule, key)
+        where a.record < b.record
+        """,
+    )
+    left, right = _rows(frame, found)
+    pairs = weigh(frame, prepared, left, right, _shared(con, frame), matcher.parameters, shipped())
+    return settled(pairs, shipped())
+
+
+def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.DataFrame, again: Fetch) -> pl.DataFrame:
+    """Settled pairs that are new, weighed anew, or stand in a group of like names that changed.
+
+    `seed`: the changed records as they are now; delta.main.mover names them, and those that are gone. `again` fetches
+    records by a join on their source and source_id. Writes delta's match_record and match_key for the changed records,
+    delta.main.match_todo (records whose pairs are replaced), delta.main.match_link (links as they are now) and
+    delta.main.match_moved (records whose links changed).
+    """
+    _write_caps(con, matcher)
+    frame = matchable(seed)
+    prepared = prepare(frame)
+    write(con, numbered(frame, prepared), "delta.identity.match_record")
+    write(con, hashed_keys(frame, prepared), "delta.identity.match_key")
+    _find_todo(con)
+    found = _candidates(con)
+    con.execute("""
+        create or replace table delta.main.match_involved as
+        select record from delta.main.match_todo union select one from delta.main.match_candidate
+        union select two from delta.main.match_candidate
+    """)
+    frame = matchable(
+        again("""semi join (
+            select source, source_id from delta.identity.record_now semi join delta.main.match_involved using (record)
+        ) as s using (source, source_id)""")
+    )
+    left, right = _rows(frame, found)
+    prepared = prepare(frame)
+    pairs = weigh(frame, prepared, left, right, _shared(con, frame), matcher.parameters, shipped())
+    return _settle_changed(con, pairs)
+
+
+def _write_caps(con: duckdb.DuckDBPyConnection, matcher: Matcher) -> None:
+    caps = matcher.parameters.caps
+    frame = pl.DataFrame({"rule": [NUMBER[rule] for rule in caps], "cap": list(caps.values())})
+    write(con, frame.cast({"rule": pl.UInt8, "cap": pl.Int64}), "delta.main.match_cap")
+
+
+def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of `frame` for the records one and two of each pair, the lower row first, sorted."""
+    records = frame["record"].to_numpy()
+    order = np.argsort(records)
+    ends = [order[np.searchsorted(records[order], found[side].to_numpy())] for side in ("one", "two")]
+    left, right = np.minimum(*ends), np.maximum(*ends)
+    place = np.lexsort((right, left))
+    return left[place].astype(np.int64), right[place].astype(np.int64)
+
+
+def _shared(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
+    """See link.overused: per identifier whether a record's value counts for nothing."""
+    write(con, frame.select("record"), "delta.main.match_asked")
+    found = fetch(
+        con,
+        f"""
+        with asked as (
+            select distinct rule, key from delta.identity.key_now semi join delta.main.match_asked using (record)
+            where rule in ({_IDENTIFIERS}, {NUMBER["trade name"]})
+        ),
+        worn as (
+            select rule, key from delta.identity.key_now semi join asked using (rule, key)
+            join delta.identity.record_now using (record)
+            group by rule, key having count(distinct trade) > {shipped().guards.names_per_identifier}
+            union all
+            select rule, key from delta.identity.key_now semi join asked using (rule, key)
+            join delta.main.match_cap as c using (rule)
+            where rule = {NUMBER["trade name"]} group by rule, key, c.cap having count(*) > c.cap
+        )
+        select distinct k.rule, k.record from delta.identity.key_now as k
+        semi join worn using (rule, key) semi join delta.main.match_asked using (record)
+        """,
+    )
+    return {
+        name: frame["record"].is_in(found.filter(pl.col("rule") == NUMBER[rule])["record"].implode()).to_numpy()
+        for name, rule in (*IDENTIFIER_RULES.items(), ("trade", "trade name"))
+    }
+
+
+def _find_todo(con: duckdb.DuckDBPyConnection) -> None:
+    """delta.main.match_todo: changed records, and those of values that came to be, or ceased to be, too common."""
+    con.execute("""
+        create or replace table delta.main.match_mover as
+        select r.record from identity.match_record as r semi join delta.main.mover using (source, source_id)
+        union select record from delta.identity.match_record
+    """)
+    for name, key in (("key", "match_key"), ("record", "match_record")):
+        con.execute(f"""
+            create or replace view delta.identity.{name}_now as
+            select * from delta.identity.{key}
+            union all select * from warehouse.identity.{key} anti join delta.main.match_mover using (record)
+        """)
+    con.execute("""
+        create or replace table delta.main.match_value as
+        select distinct rule, key from (
+            select rule, key from delta.identity.match_key
+            union all select rule, key from identity.match_key semi join delta.main.match_mover using (record)
+        )
+    """)
+    most = shipped().guards.names_per_identifier
+    counts = {
+        side: f"""
+            select k.rule, k.key, count(*) > c.cap as is_crowded,
+                k.rule in ({_IDENTIFIERS}) and count(distinct r.trade) > {most} as is_worn
+            from {keys} as k semi join delta.main.match_value using (rule, key)
+            join delta.main.match_cap as c using (rule)
+            join {records} as r using (record)
+            group by k.rule, k.key, c.cap
+        """
+        for side, keys, records in (
+            ("then", "identity.match_key", "identity.match_record"),
+            ("now", "delta.identity.key_now", "delta.identity.record_now"),
+        )
+    }
+    con.execute(f"""
+        create or replace table delta.main.match_todo as
+        select record from delta.main.match_mover
+        union
+        select record from delta.identity.key_now semi join (
+            select v.rule, v.key from delta.main.match_value as v
+            left join ({counts["then"]}) as t using (rule, key)
+            left join ({counts["now"]}) as n using (rule, key)
+            where coalesce(t.is_crowded, false) <> coalesce(n.is_crowded, false)
+                or coalesce(t.is_worn, false) <> coalesce(n.is_worn, false)
+        ) using (rule, key)
+    """)
+
+
+def _candidates(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """delta.main.match_candidate: one, two of every pair that has a record of match_todo."""
+    con.execute("""
+        create or replace table delta.main.match_near as
+        select k.* from delta.identity.key_now as k semi join (
+            select distinct rule, key from delta.identity.key_now semi join delta.main.match_todo using (record)
+        ) using (rule, key)
+    """)
+    con.execute("""
+        create or replace table delta.main.match_candidate as
+        with block as (
+            select rule, key from delta.main.match_near join delta.main.match_cap as c using (rule)
+            group by rule, key, c.cap having count(*) between 2 and c.cap
+        )
+        select distinct least(a.record, b.record) as one, greatest(a.record, b.record) as two
+        from delta.main.match_near as a
+        semi join delta.main.match_todo as t on t.record = a.record
+        join block using (rule, key)
+        join delta.main.match_near as b using (rule, key)
+        where a.record <> b.record
+    """)
+    return fetch(con, "select one, two from delta.main.match_candidate")
+
+
+def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.DataFrame:
+    """`pairs` and the stored ones in whose groups of like names they stand, settled; see match_changed."""
+    write(con, pairs, "delta.main.pair_new")
+    columns = ", ".join(pairs.columns)
+    con.execute(f"""
+        create or replace view delta.main.pair_now as
+        select {columns} from delta.main.pair_new
+        union all
+        select {columns} from warehouse.identity.match_pair
+        where left_record not in (select record from delta.main.match_todo)
+            and right_record not in (select record from delta.main.match_todo)
+    """)
+    con.execute("""
+        create or replace table delta.main.match_group as
+        select record from (
+            select left_record as record, right_record as other from delta.main.pair_new
+            union all select right_record, left_record from delta.main.pair_new
+            union all select left_record, right_record from identity.match_pair
+                where right_record in (select record from delta.main.match_todo)
+            union all select right_record, left_record from identity.match_pair
+                where left_record in (select record from delta.main.match_todo)
+        ) group by record
+    """)
+    _spread(con)
+    whole = fetch(
+        con,
+        """
+        select * from delta.main.pair_now
+        where left_record in (select record from delta.main.match_group)
+            or right_record in (select record from delta.main.match_group)
+        """,
+    )
+    result = settled(whole.sort(_PAIR_KEY), shipped())
+    _find_moved(con, result)
+    return result
+
+
+def _spread(con: duckdb.DuckDBPyConnection) -> None:
+    """Close delta.main.match_group under like names and links that hang on them."""
+    con.execute("create or replace table delta.main.match_edge as select * from delta.main.match_group")
+    while con.execute("select count(*) from delta.main.match_edge").fetchall()[0][0]:
+        con.execute("""
+            create or replace table delta.main.match_edge as
+            select distinct record from (
+                select right_record as record from delta.main.pair_now
+                where (is_alike or is_demotable) and left_record in (select record from delta.main.match_edge)
+                union all
+                select left_record from delta.main.pair_now
+                where (is_alike or is_demotable) and right_record in (select record from delta.main.match_edge)
+            ) anti join delta.main.match_group using (record)
+        """)
+        con.execute("insert into delta.main.match_group select * from delta.main.match_edge")
+
+
+def _find_moved(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> None:
+    """delta.main.match_moved and match_link from the settled pairs of match_group."""
+    old = fetch(
+        con,
+        f"""
+        select {", ".join(_STATE)} from identity.match_pair
+        where left_record in (select record from delta.main.match_group union all from delta.main.match_todo)
+            or right_record in (select record from delta.main.match_group union all from delta.main.match_todo)
+        """,
+    )
+    now = pairs.select(_STATE)
+    other = pl.concat([now.join(old, on=_STATE, how="anti"), old.join(now, on=_STATE, how="anti")])
+    other = other.filter(pl.col("is_link") | (pl.col("veto") != ""))
+    # links of records that are done again are replaced, and so belong to a cluster that is formed anew
+    todo = fetch(con, "select record from delta.main.match_todo")["record"].implode()
+    again = now.filter(pl.col("is_link") & (pl.col("left_record").is_in(todo) | pl.col("right_record").is_in(todo)))
+    moved = pl.concat([frame.select(record=key) for frame in (other, again) for key in _PAIR_KEY]).unique()
+    write(con, moved, "delta.main.match_ends")
+    write(
+        con, pairs.filter("is_link").select("left_source", "left_id", "right_source", "right_id"), "delta.main.link_new"
+    )
+    con.execute("""
+        create or replace table delta.main.match_moved as
+        select source, source_id from delta.identity.record_now semi join delta.main.match_ends using (record)
+    """)
+    con.execute("""
+        create or replace view delta.main.match_link as
+        select * from delta.main.link_new
+        union all
+        select left_source, left_id, right_source, right_id from warehouse.identity.match_pair
+        where is_link
+            and left_record not in (select record from delta.main.match_group union all from delta.main.match_todo)
+            and right_record not in (select record from delta.main.match_group union all from delta.main.match_todo)
+    """)
+
+
+def of_touched(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.DataFrame:
+    """The settled `pairs` that are written, and the stored pairs between records of delta.main.touched.
+
+    Links between other records stand in clusters that stay as they are.
+    """
+    columns = ", ".join(pairs.columns)
+    write(con, pairs, "delta.main.pair_settled")
+    return fetch(
+        con,
+        f"""
+        with touched as (
+            select record from delta.identity.record_now semi join delta.main.touched using (source, source_id)
+        )
+        select {columns} from delta.main.pair_settled
+        where not is_link or (left_record in (from touched) and right_record in (from touched))
+        union all
+        select {columns} from identity.match_pair as p
+        where (is_link or veto <> '') and left_record in (from touched) and right_record in (from touched)
+            and left_record not in (select record from delta.main.match_todo)
+            and right_record not in (select record from delta.main.match_todo)
+            and not exists (
+                select 1 from delta.main.pair_settled as s
+                where s.left_record = p.left_record and s.right_record = p.right_record
+            )
+        order by left_record, right_record
+        """,
+    )
+
+
+def finish(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame, refused: pl.Series) -> None:
+    """Write delta.identity.match_pair: `pairs`, why a link was not taken ('' otherwise), and the band."""
+    names = {0: "reject", 1: "review", 2: "auto"}
+    band = (
+        pl.when(refused != "").then(pl.lit("review")).when("is_link").then(pl.lit("auto"))
+        .when(pl.col("base") == 2).then(pl.lit("review"))
+        .otherwise(pl.col("base").replace_strict(names, return_dtype=pl.String))
+    )  # fmt: skip
+    write(con, pairs.with_columns(band=band, refused=refused), "delta.main.pair_final")
+    con.execute("create or replace table delta.identity.match_pair as select * from identity.match_pair limit 0")
+    con.execute("insert into delta.identity.match_pair by name select * from delta.main.pair_final")
+
+
+def merge(con: duckdb.DuckDBPyConnection) -> None:
+    """Commit an increment's match tables; runs inside the caller's transaction."""
+    for name in ("match_record", "match_key"):
+        con.execute(f"delete from identity.{name} where record in (select record from delta.main.match_mover)")
+        con.execute(f"insert into identity.{name} by name select * from delta.identity.{name}")
+    con.execute("""
+        delete from identity.match_pair where left_record in (select record from delta.main.match_todo)
+            or right_record in (select record from delta.main.match_todo)
+    """)
+    con.execute("""
+        delete from identity.match_pair as p using delta.identity.match_pair as d
+        where d.left_record = p.left_record and d.right_record = p.right_record
+    """)
+    con.execute("insert into identity.match_pair by name select * from delta.identity.match_pair")
+
+
+def replace(con: duckdb.DuckDBPyConnection) -> None:
+    """Commit a full build's match tables; runs inside the caller's transaction."""
+    for name in _TABLES:
+        con.execute(f"delete from identity.{name}")
+        con.execute(f"insert into identity.{name} by name select * from delta.identity.{name}")

@@ -1,0 +1,41 @@
+"""Parameters from the records at hand: the only place where anything is counted over all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from model.identity.matching import alone, blocking, link, statistics, weights
+from model.identity.matching.compare import Comparer
+from model.identity.matching.parameters import Parameters, Scales
+from model.identity.matching.prepare import Prepared
+from model.identity.matching.settings import Settings
+
+Ints = npt.NDArray[np.int64]
+ENOUGH_LABELS = 50
+_MOST_PAIRS = 1_000_000
+
+
+def fit(prepared: Prepared, settings: Settings, same: tuple[Ints, Ints] | None = None) -> Parameters:
+    """Parameters for these records and those to come. `same`: pairs of rows that stewards called one customer.
+
+    From 50 such pairs on they give m. Of more than a million candidate pairs a seeded sample is weighed.
+    """
+    budget = max(1, settings.blocking.standing_pairs_per_record * prepared.size)
+    found = blocking.blocked(prepared, budget, settings.blocking.largest_block)
+    counted = statistics.count(prepared)
+    comparer = Comparer(prepared, counted)
+    chosen = np.arange(len(found.left))
+    if len(chosen) > _MOST_PAIRS:
+        chosen = np.sort(np.random.default_rng(20_150_901).choice(len(chosen), _MOST_PAIRS, replace=False))
+    left, right = found.left[chosen], found.right[chosen]
+    compared = comparer.compare(left, right)
+    fitted = weights.estimate(prepared, comparer, found.left, found.right, compared, settings, chosen)
+    if same is not None and len(same[0]) >= ENOUGH_LABELS:
+        fitted = weights.with_labels(fitted, comparer.compare(*same), settings)
+    shared = link.overused(prepared, settings.guards.names_per_identifier, settings.blocking.largest_block)
+    weighed = Scales(prepared, comparer, fitted, counted, shared, settings).weigh(left, right, compared)
+    judged = alone.settle(prepared.size, left, right, weighed.judged, weighed.marks, settings)
+    free = link.duplicate_free(prepared, judged, left, right, settings.guards)
+    caps = dict.fromkeys(blocking.RULES, settings.blocking.largest_block)
+    return Parameters(fitted, counted, caps | dict(found.rules.select("rule", "cap").iter_rows()), free)
