@@ -82,6 +82,11 @@ def _crm(world: World, rng: Random, entity: Entity) -> None:
             entity.crm_ids.append(other)
 
 
+def double(world: World, rng: Random, entity: Entity, created: int) -> str:
+    """A second account of the customer in the CRM, made at the instant `created`; its id."""
+    return _account(world, rng, entity, naming.variant(rng, entity.name, entity.short), created, main=False)
+
+
 def _merge(world: World, rng: Random, entity: Entity, loser: str, created: int) -> None:
     row = world.salesforce["Account"][-1]
     stamp = timing.salesforce(created + int(rng.random() * (world.as_of - created)))

@@ -12,7 +12,9 @@ from data.demo import (
     change,
     collecting,
     contracts,
+    contradictions,
     delivery,
+    departures,
     dirt,
     interactions,
     masters,
@@ -90,3 +92,5 @@ def _build(world: World) -> None:
     delivery.build(world)
     anchor.build(world)
     dirt.build(world)
+    contradictions.build(world)
+    departures.build(world)

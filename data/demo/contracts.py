@@ -46,7 +46,7 @@ def renewal_odds(world: World, entity: Entity, end: int) -> float:
     return 1 / (1 + exp(-score))
 
 
-def _contract(world: World, entity: Entity, start: int, fields: Record) -> str:
+def contract(world: World, entity: Entity, start: int, fields: Record) -> str:
     key = world.sf_id("800", "contract")
     signed = start - 12
     row: Record = {
@@ -94,7 +94,7 @@ def _chain(world: World, rng: Random, entity: Entity, terms: list[ServiceTerm]) 
         odds = renewal_odds(world, entity, end)
         if world.today <= end < world.today + 180 and rng.random() < 0.7:
             fields["Owner_Forecast__c"] = float(min(95, max(5, round((odds * 100 + rng.gauss(14, 18)) / 5) * 5)))
-        previous = _contract(world, entity, begin, fields)
+        previous = contract(world, entity, begin, fields)
         if begin >= world.start:
             terms.append(ServiceTerm(entity, world.salesforce["Contract"][-1]["ContractNumber"], begin, amount))
         if end >= world.today:
@@ -116,10 +116,10 @@ def _renewal_opportunity(world: World, rng: Random, entity: Entity, end: int, am
         return
     created = min(end - 100 + int(rng.random() * 40), world.today - 2)
     stage, probability = ("赢单", 100) if closed else ("输单", 0) if closed is False else pick(rng, STAGES[1:])
-    _opportunity(world, rng, entity, f"{entity.short}年度维保续签", "Renewal", created, end, amount, stage, probability)
+    opportunity(world, rng, entity, f"{entity.short}年度维保续签", "Renewal", created, end, amount, stage, probability)
 
 
-def _opportunity(
+def opportunity(
     world: World,
     rng: Random,
     entity: Entity,
@@ -168,7 +168,7 @@ def _pipeline(world: World, rng: Random, entity: Entity) -> None:
             stage, probability = ("赢单", 100) if rng.random() < 0.42 else ("输单", 0)
         else:
             stage, probability = pick(rng, STAGES)
-        _opportunity(
+        opportunity(
             world,
             rng,
             entity,
@@ -202,7 +202,7 @@ def _lead(world: World, rng: Random, entity: Entity, terms: list[ServiceTerm]) -
             "Renewal_Of__c": previous or None,
             "Owner_Forecast__c": 80.0 if start == begin else None,
         }
-        previous = _contract(world, entity, start, fields)
+        previous = contract(world, entity, start, fields)
         if start >= world.start and start != begin:
             terms.append(ServiceTerm(entity, world.salesforce["Contract"][-1]["ContractNumber"], start, 400000_00))
     for number, name, kind, amount, months in (
@@ -219,7 +219,7 @@ def _lead(world: World, rng: Random, entity: Entity, terms: list[ServiceTerm]) -
             "ContractNumber": number,
         }
         fields |= {"EndDate": timing.iso(stop), "ContractTerm": months, "Is_Recurring__c": False}
-        _contract(world, entity, start, fields)
+        contract(world, entity, start, fields)
     for name, kind, created, close, value, stage, probability in (
         ("三期扩产", "Expansion", 75, -115, 1280000_00, "方案", 50),
         ("年度维保续签", "Renewal", 40, -65, 420000_00, "谈判", 75),
@@ -228,7 +228,7 @@ def _lead(world: World, rng: Random, entity: Entity, terms: list[ServiceTerm]) -
         ("实验室搬迁", "Expansion", 210, 95, 380000_00, "赢单", 100),
         ("视觉检测站", "New Business", 600, 470, 520000_00, "输单", 0),
     ):
-        _opportunity(world, rng, entity, name, kind, today - created, today - close, value, stage, probability)
+        opportunity(world, rng, entity, name, kind, today - created, today - close, value, stage, probability)
 
 
 def build(world: World) -> list[ServiceTerm]:

@@ -145,5 +145,9 @@ def compute(world: World) -> dict[str, Any]:
         "unallocated_credits": _plain(totals.credits),
         "records": {name: {table: len(items) for table, items in tables.items()} for name, tables in systems.items()},
         "unparsable": list(world.unparsable),
+        "reconciliation": list(world.contradictions),
+        "notices": list(world.notices),
+        "conflicts": list(world.conflicts),
+        "leavers": [entity.truth_id for entity in world.entities if entity.crm_ids and not entity.owner.active],
         "renewals": dict(world.renewals),
     }

@@ -170,6 +170,9 @@ class World:
         self.jira: dict[str, list[Record]] = {}
         self.ledger = Ledger()
         self.unparsable: list[Record] = []
+        self.contradictions: list[Record] = []
+        self.notices: list[Record] = []
+        self.conflicts: list[Record] = []
         self.renewals = {"decided": 0, "renewed": 0}
         self.version = 0
         self._counters: dict[str, int] = {}

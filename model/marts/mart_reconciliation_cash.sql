@@ -1,0 +1,77 @@
+-- What the shipped reconciliation rules compare between invoices and money; columns and meaning as in
+-- mart_reconciliation. Apart from it because settlements tie documents of several customers together, and an
+-- increment that reads them costs more than one that does not.
+-- grain: customer
+-- key: rule, customer_key, anchor, currency
+-- not_null: rule, customer_key, anchor, currency, opened_on
+-- cluster: customer_key, rule, anchor, currency
+with pair(rule, side, measure) as (
+    values
+        ('invoice_receipt', 'left', 'billed'),
+        ('invoice_receipt', 'right', 'settled'),
+        ('receipt_applied', 'left', 'received'),
+        ('receipt_applied', 'right', 'applied')
+),
+
+entry as (
+    select measure, customer_key, anchor, entry_key, dated_on, currency, amount from marts.mart_cash_entry
+),
+
+daily as (
+    select
+        pair.rule, entry.customer_key, entry.anchor, coalesce(entry.currency, '') as currency, entry.dated_on,
+        sum(case when pair.side = 'left' then 1 else 0 end) as left_count,
+        sum(case when pair.side = 'right' then 1 else 0 end) as right_count,
+        sum(case when pair.side = 'left' then coalesce(entry.amount, 0) else 0 end) as left_amount,
+        sum(case when pair.side = 'right' then coalesce(entry.amount, 0) else 0 end) as right_amount
+    from pair
+    join entry on entry.measure = pair.measure
+    group by pair.rule, entry.customer_key, entry.anchor, coalesce(entry.currency, ''), entry.dated_on
+),
+
+running as (
+    select
+        daily.*,
+        sum(left_count) over balance as left_so_far, sum(right_count) over balance as right_so_far,
+        sum(left_amount - right_amount) over balance as balance_amount
+    from daily
+    window balance as (partition by rule, customer_key, anchor, currency order by dated_on)
+),
+
+unsettled as (
+    select
+        running.*,
+        max(case when left_so_far = 0 or right_so_far = 0 or balance_amount <> 0 then dated_on end)
+            over (partition by rule, customer_key, anchor, currency) as open_until_on
+    from running
+),
+
+result as (
+    select
+        rule, customer_key, anchor, currency, min(dated_on) as opened_on, max(dated_on) as last_on,
+        min(case when open_until_on is null or dated_on > open_until_on then dated_on end) as settled_on,
+        sum(left_count) as left_count, sum(left_amount) as left_amount,
+        sum(right_count) as right_count, sum(right_amount) as right_amount
+    from unsettled
+    group by rule, customer_key, anchor, currency
+),
+
+side as (
+    select rule, customer_key, anchor, sum(left_count) as left_count, sum(right_count) as right_count
+    from result
+    group by rule, customer_key, anchor
+)
+
+select
+    r.rule, r.customer_key, r.anchor, r.currency, cast(date_trunc('month', r.opened_on) as date) as period_on,
+    cast(r.left_count as bigint) as left_count, cast(r.left_amount as decimal(18, 2)) as left_amount,
+    cast(r.right_count as bigint) as right_count, cast(r.right_amount as decimal(18, 2)) as right_amount,
+    cast(r.left_amount - r.right_amount as decimal(18, 2)) as difference_amount,
+    case
+        when side.left_count = 0 or side.right_count = 0 then 'missing'
+        when r.left_count = 0 or r.right_count = 0 then 'currency'
+        when r.left_amount <> r.right_amount then 'amount'
+    end as class,
+    r.opened_on, r.last_on, r.settled_on
+from result as r
+join side on side.rule = r.rule and side.customer_key = r.customer_key and side.anchor = r.anchor
