@@ -7,6 +7,7 @@ Every area has a file of its own; all of them form one name space, and a message
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from ops.errors import FatalError
 
 LANGUAGES = ("zh", "en")
 FOLDER = Path(__file__).parent / "locales"
+# `{n} item(|s)`, `{n} compan(y|ies)`: the ending for one, then for any other number
+_ENDINGS = re.compile(r"\(([a-z]*)\|([a-z]*)\)")
+_PLACE = re.compile(r"\{(\w+)\}")
 
 
 def _flatten(tree: dict[str, Any], prefix: str, where: str, into: dict[str, dict[str, str]]) -> None:
@@ -43,8 +47,18 @@ def catalogue() -> dict[str, dict[str, str]]:
     return messages
 
 
+def _counted(form: str, values: dict[str, Any]) -> str:
+    """`form` with each pair of endings resolved by the value of the place before it."""
+
+    def ending(found: re.Match[str]) -> str:
+        named = _PLACE.findall(form[: found.start()])
+        return found[1] if named and str(values.get(named[-1])) == "1" else found[2]
+
+    return _ENDINGS.sub(ending, form)
+
+
 def text(language: str, msgid: str, **values: Any) -> str:
-    """The text `msgid` in `language` with `{name}` places filled from `values`.
+    """The text `msgid` in `language` with `{name}` places filled from `values` and `(one|many)` endings chosen.
 
     An unknown id raises under C360_STRICT_TEXTS (set by the tests) and shows itself otherwise.
     """
@@ -54,4 +68,4 @@ def text(language: str, msgid: str, **values: Any) -> str:
             raise FatalError(f"no text for {msgid!r}", remedy="add it to a file in ops/locales")
         return msgid
     form = entry[language if language in LANGUAGES else "en"]
-    return form.format(**values) if values else form
+    return _counted(form, values).format(**values) if values else form

@@ -9,11 +9,12 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import bar, drawer, head, panels, tiles, timeline
+from views.parts import bar, chain_panel, drawer, head, panels, tiles, timeline
 from views.parts.format import Look
-from views.parts.html import Column, Html, Row, empty, join, link, table, tag
+from views.parts.html import Column, Html, Row, chip, empty, grids, join, link, table, tag
 from views.parts.notice import notice
 
+MATCHES = 20
 # What each role reads first; every role can reach every panel.
 ROLE_ORDER = {
     "service": "tickets orders contacts contracts projects receivables opportunities records",
@@ -39,7 +40,17 @@ def page() -> None:
         st.html(_matches(context, asked))
         return
     pinned = any(row["customer_key"] == found["customer_key"] for row in serve.pinned(context.viewer, context.db))
-    _screen(context, {**found, "is_past": day is not None, "door": drawer.address, "is_pinned": pinned})
+    _screen(
+        context,
+        {
+            **found,
+            "is_past": day is not None,
+            "door": drawer.address,
+            "is_pinned": pinned,
+            "chain_door": chain_panel.door(context.look),
+            "records_door": state.href("trust", view="customer", customer=found["customer_key"]),
+        },
+    )
     if opened := drawer.drawer(context):
         st.html(opened)
 
@@ -70,7 +81,9 @@ def _screen(context: state.Context, found: dict[str, Any]) -> None:
     left, right = st.columns([2.82, 1])
     with left:
         drawn = [panels.PANELS[name](look, found, freshness) for name in order]
-        st.html(tag("div", *drawn, class_="panels"))
+        if chain_panel.is_open():
+            st.html(chain_panel.show(context, found["customer_key"], found["as_of"] if found["is_past"] else None))
+        st.html(grids(drawn))
     with right:
         st.html(timeline.panel(context, found))
 
@@ -124,19 +137,25 @@ def _kept(context: state.Context) -> Html:
 
 def _matches(context: state.Context, asked: str) -> Html:
     look = context.look
-    hits = serve.search(context.viewer, context.db, asked, limit=20)
+    hits = serve.search(context.viewer, context.db, asked, limit=MATCHES)
     if not hits:
-        return notice(look.t("customer.not_found", query=asked), look.t("customer.not_found_help"), tone="amber")
+        said = notice(look.t("customer.not_found", query=asked), look.t("customer.not_found_help"), tone="amber")
+        return join([said, tag("div", _kept(context), class_="panels gap")])
     rows = [
         Row(
-            [hit["name"], bar.why(look, hit)],
+            [
+                hit["name"],
+                bar.why(look, hit) or tag("span", look.label("match", hit["matched"]["kind"]), class_="muted"),
+                tag("span", hit["customer_key"], class_="muted"),
+            ],
             href=state.href("customer", customer=hit["customer_key"]),
         )
         for hit in hits
     ]
-    columns = [Column(look.t("col.customer")), Column(look.t("col.why"))]
+    columns = [Column(look.t("col.customer")), Column(look.t("col.why")), Column(look.t("col.customer_number"), "num")]
     title = look.t("customer.matches", query=asked)
-    return panels.panel("matches", title, table(title, columns, rows))
+    badge = chip(look.t("customer.matches_first", n=MATCHES) if len(hits) == MATCHES else look.count(len(hits)))
+    return tag("div", panels.panel("matches", title, table(title, columns, rows), badge=badge), class_="worklist")
 
 
 page()

@@ -9,7 +9,7 @@ import streamlit as st
 from model import policy, serve
 from ops.errors import C360Error
 from views import state
-from views.parts import bar, notice
+from views.parts import bar, notice, trust_tabs
 from views.parts.format import Look
 from views.session import PAGES
 
@@ -27,10 +27,13 @@ def home_page(role: str) -> str:
 
 
 def offered(role: str) -> list[str]:
-    """The pages in the role's top bar: finance's own only for those who work everybody's receivables."""
+    """The pages in the role's top bar: finance's own only for those who work everybody's receivables, data trust only
+    for those with work there.
+    """
     known = policy.roles().get(role)
     everybody = known is not None and known.may_work and known.scope == "all"
-    return [name for name in PAGES if name != "finance" or everybody]
+    hidden = {"finance": not everybody, "trust": not trust_tabs.offered(role)}
+    return [name for name in PAGES if not hidden.get(name)]
 
 
 def shell() -> None:

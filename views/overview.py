@@ -11,7 +11,7 @@ from ops.texts import catalogue
 from views import state
 from views.parts import charts
 from views.parts.format import Look
-from views.parts.html import Column, Html, Row, h, join, table, tag
+from views.parts.html import Column, Html, Row, grids, h, join, table, tag
 from views.parts.panels import rows_panel
 from views.parts.tiles import BUCKETS, tile
 
@@ -53,16 +53,14 @@ def page() -> None:
     with right, st.container(key="card_aging"):
         _aging(look, data)
     st.html(
-        tag(
-            "div",
+        grids([
             _debtors(look, data.get("top_debtors") or []),
             _pipeline(look, data.get("pipeline_by_stage") or []),
             _service(look, data.get("service_by_month") or []),
             _delivery(look, data.get("delivery")),
             _retention(look, (data.get("retention") or {}).get("by_currency") or []),
-            class_="panels",
-        )
-    )
+        ])
+    )  # fmt: skip
 
 
 def _tiles(look: Look, kpis: dict[str, Any]) -> list[Html]:
@@ -169,16 +167,20 @@ def _debtors(look: Look, listed: list[dict[str, Any]]) -> Html:
 
 
 def _pipeline(look: Look, listed: list[dict[str, Any]]) -> Html:
+    """A row per stage, its amounts one below the other where there are several currencies."""
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for row in listed:
+        stages.setdefault(row["stage"], []).append(row)
     rows = [
         Row(
             [
-                look.label("stage", row["stage"]),
-                look.count(row["count"]),
-                look.money(row["amount"], row.get("currency")),
-                look.money(row.get("weighted_amount"), row.get("currency")),
+                look.label("stage", stage),
+                look.count(sum(one["count"] for one in found)),
+                _stacked(look, found, "amount"),
+                _stacked(look, found, "weighted_amount"),
             ]
         )
-        for row in listed
+        for stage, found in stages.items()
     ]
     columns = [
         Column(look.t("col.stage")),
@@ -187,6 +189,11 @@ def _pipeline(look: Look, listed: list[dict[str, Any]]) -> Html:
         Column(look.t("col.weighted"), "num"),
     ]
     return rows_panel(look, "pipeline", columns, rows)
+
+
+def _stacked(look: Look, found: list[dict[str, Any]], name: str) -> Html:
+    first, *rest = [look.money(one.get(name), one.get("currency")) for one in found]
+    return join([first, *(tag("span", one, class_="second") for one in rest)])
 
 
 def _service(look: Look, listed: list[dict[str, Any]]) -> Html:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from html import unescape
 from typing import Any
 
 import streamlit as st
 
 from model import serve
+from model.serve.renewals import APART_POINTS
 from views import state
+from views.parts import renewal_card, words
 from views.parts.format import Look, as_date, number
-from views.parts.html import Column, Html, Row, bar, chip, empty, h, join, panel, table, tag
-from views.parts.notice import notice
+from views.parts.html import Column, Html, Row, bar, chip, empty, join, panel, table, tag
 
 WINDOWS = (30, 90, 180)
-APART = 20
-GRADE_NOTES = {
-    "too little data": "renewal.grade_note.too_little",
-    "no usable signal": "renewal.grade_note.none",
-}
-GRADE_TONES = {"strong": "green", "usable": "green", "weak": "amber"}
+KEEP = 15
 
 
 def page() -> None:
@@ -38,32 +33,52 @@ def page() -> None:
             class_="head",
         )
     )
+    today = context.db.today()
     if rows:
-        st.html(_windows(look, rows, context.db.today()))
+        st.html(_windows(look, rows, today))
     left, right = st.columns([2.6, 1])
     with left:
-        st.html(_list(look, rows))
+        st.html(_list(look, _asked(rows, today)))
     with right:
-        st.html(_card(look, card))
+        st.html(renewal_card.panel_of(look, card))
 
 
 def _windows(look: Look, rows: list[dict[str, Any]], today: date) -> Html:
-    """How many contracts end within each window and what they are worth, and where owner and model disagree."""
+    """How many contracts end within each window and what they are worth, and where owner and model disagree.
+
+    Each tile shows its contracts alone; the chosen one shows all again.
+    """
     tiles, start = [], -1
     for end in WINDOWS:
-        due = [row for row in rows if start < (as_date(row["end_on"]) - today).days <= end]
-        tiles.append(
-            _tile(look.t("renew.window_days", start=start + 1, end=end), look.count(len(due)), _worth(look, due))
-        )
+        due = _within(rows, today, end)
+        label = look.t("renew.window_days", start=start + 1, end=end)
+        tiles.append(_tile(look, str(end), label, due, _worth(look, due)))
         start = end
-    apart = [row for row in rows if _disagrees(row)]
-    tiles.append(_tile(look.t("renew.apart"), look.count(len(apart)), look.t("renew.apart_help", points=APART)))
-    return tag("div", *tiles, class_="tiles even", role="group", aria_label=look.t("renew.windows"))
+    apart = [row for row in rows if row.get("disagreement") is not None]
+    tiles.append(_tile(look, "apart", look.t("renew.apart"), apart, look.t("renew.apart_help", points=APART_POINTS)))
+    return tag("nav", *tiles, class_="tiles even", aria_label=look.t("renew.windows"))
 
 
-def _tile(label: str, figure: str, line: object) -> Html:
-    body = [tag("span", label, class_="ln"), tag("span", figure, class_="fig"), tag("span", line, class_="ln")]
-    return tag("div", *body, class_="tile")
+def _within(rows: list[dict[str, Any]], today: date, end: int) -> list[dict[str, Any]]:
+    """The contracts of the window that ends `end` days from today."""
+    start = max((one for one in WINDOWS if one < end), default=-1)
+    return [row for row in rows if start < (as_date(row["end_on"]) - today).days <= end]
+
+
+def _asked(rows: list[dict[str, Any]], today: date) -> list[dict[str, Any]]:
+    """The rows that the address asks for: one window, where owner and model disagree, or all of them."""
+    asked = st.query_params.get("show")
+    if asked == "apart":
+        return [row for row in rows if row.get("disagreement") is not None]
+    return _within(rows, today, int(asked)) if asked in {str(one) for one in WINDOWS} else rows
+
+
+def _tile(look: Look, name: str, label: str, rows: list[dict[str, Any]], line: object) -> Html:
+    is_on = st.query_params.get("show") == name
+    body = [tag("span", label, class_="ln"), tag("span", look.count(len(rows)), class_="fig"),
+            tag("span", line, class_="ln")]  # fmt: skip
+    return tag("a", *body, class_="tile", href=state.here("renewals", show=None if is_on else name), data_nav="1",
+               target="_self", aria_current="true" if is_on else None)  # fmt: skip
 
 
 def _worth(look: Look, rows: list[dict[str, Any]]) -> Html:
@@ -72,13 +87,6 @@ def _worth(look: Look, rows: list[dict[str, Any]]) -> Html:
         if row.get("amount") is not None:
             amounts[row["currency"]] = amounts.get(row["currency"], Decimal(0)) + number(row["amount"])
     return look.dotted(*(look.money(amount, currency) for currency, amount in sorted(amounts.items()))) or look.na()
-
-
-def _disagrees(row: dict[str, Any]) -> bool:
-    """Whether the owner's forecast and the model's (or base) likelihood lie far apart, in percent points."""
-    if row.get("likelihood") is None or row.get("owner_forecast") is None:
-        return False
-    return abs(number(row["likelihood"]) * 100 - number(row["owner_forecast"])) >= APART
 
 
 def _list(look: Look, rows: list[dict[str, Any]]) -> Html:
@@ -102,7 +110,7 @@ def _list(look: Look, rows: list[dict[str, Any]]) -> Html:
     ]
     columns = [
         Column(look.t("col.customer")),
-        Column(look.t("col.contract"), phone=False),
+        Column(look.t("col.contract"), "mid", phone=False),
         Column(look.t("col.ends"), "mid"),
         Column(look.t("col.amount"), "num"),
         Column(look.t("col.likelihood")),
@@ -110,14 +118,24 @@ def _list(look: Look, rows: list[dict[str, Any]]) -> Html:
         Column(look.t("col.owner_forecast"), "num", phone=False),
     ]
     total = chip(look.t("work.count", n=look.count(len(rows))))
-    return tag("div", panel("renewals", title, table(title, columns, drawn), badge=total), class_="worklist")
+    foot: object = ""
+    if len(drawn) > KEEP:
+        foot = tag("button", tag("span", look.t("panel.all", n=look.count(len(drawn))), class_="more"),
+                   tag("span", look.t("panel.fewer"), class_="less"), type="button", data_toggle="all",
+                   aria_expanded="false")  # fmt: skip
+    listed = table(title, columns, drawn, KEEP)
+    return tag("div", panel("renewals", title, listed, badge=total, foot=foot), class_="worklist")
 
 
 def _forecast(look: Look, row: dict[str, Any]) -> Html:
     if row.get("owner_forecast") is None:
         return look.na()
-    said = look.percent(row["owner_forecast"])
-    return join([chip(look.t("renew.differs"), "amber"), " ", said]) if _disagrees(row) else said
+    said, apart = look.percent(row["owner_forecast"]), row.get("disagreement")
+    if apart is None:
+        return said
+    words_of = look.t("renew.above" if apart > 0 else "renew.below", points=abs(apart))
+    hint = look.t("renew.differs_help", limit=APART_POINTS)
+    return join([said, tag("span", tag("span", words_of, class_="chip amber", title=hint), class_="second")])
 
 
 def meter(look: Look, row: dict[str, Any]) -> Html:
@@ -128,7 +146,7 @@ def meter(look: Look, row: dict[str, Any]) -> Html:
         rest = look.t("kpi.base_rate", rate=look.share(base)) if base is not None else look.t("kpi.too_little")
         return tag("span", rest, class_="unknown")
     share = float(number(value))
-    if row.get("grade") in GRADE_NOTES:
+    if row.get("grade") in renewal_card.NOTES:
         # Without a proven model the figure is a base rate, and looks like one.
         return tag(
             "span",
@@ -144,79 +162,14 @@ def meter(look: Look, row: dict[str, Any]) -> Html:
 
 
 def _why(look: Look, row: dict[str, Any]) -> Html:
-    down = [tag("span", "↓ ", look.say(driver), class_="t-red") for driver in (row.get("drivers_down") or [])[:2]]
-    up = [tag("span", "↑ ", look.say(driver), class_="t-green") for driver in (row.get("drivers_up") or [])[:1]]
-    return look.dotted(*down, *up) if down or up else look.na()
-
-
-def _card(look: Look, card: dict[str, Any] | None) -> Html:
-    grade = str((card or {}).get("grade") or "too little data")
-    if not card or card.get("auc") is None:
-        lines = [look.t(GRADE_NOTES.get(grade, GRADE_NOTES["too little data"]))]
-        if card and card.get("base_rate") is not None:
-            lines.append(unescape(look.t("kpi.base_rate", rate=look.share(card["base_rate"]))))
-        if card and card.get("n") is not None:
-            lines.append(look.t("renew.n", n=look.count(card["n"])))
-        return notice(look.t("renew.too_little"), *lines, tone="amber")
-    baseline = card.get("baseline") or {}
-    pairs: list[tuple[str, Any]] = [
-        ("version", h(card.get("model_version") or "—")),
-        ("n", look.count(card.get("n") or 0)),
-        ("base_rate", look.share(card.get("base_rate"), 1)),
-        ("auc", _figure(look, card.get("auc"), baseline.get("auc"))),
-        ("pr_auc", _figure(look, card.get("pr_auc"), baseline.get("pr_auc"))),
-        ("brier", _figure(look, card.get("brier"), baseline.get("brier"))),
-        ("brier_skill", _figure(look, card.get("brier_skill"))),
-        ("ece", _figure(look, card.get("ece"))),
-    ]
-    body = tag(
-        "dl",
-        *[
-            join([tag("dt", look.t(f"card.{name}"), title=look.t(f"card.{name}_help")), tag("dd", value)])
-            for name, value in pairs
-        ],
-        class_="pairs",
-    )
-    badge = chip(look.label("grade", grade), GRADE_TONES.get(grade, "")) if grade else ""
-    curve = _calibration(look, card.get("calibration") or [])
-    return panel(
-        "card",
-        look.t("renew.card"),
-        join([body, curve]),
-        badge=badge,
-        foot=look.t(GRADE_NOTES.get(grade, "renew.card_foot")),
-    )
-
-
-def _figure(look: Look, value: Any, baseline: Any = None) -> Html:
-    if value is None:
-        return look.text(None)
-    own = h(f"{number(value):.3f}".replace("-", "−"))
-    if baseline is None:
-        return own
-    return join([own, tag("span", " ", look.t("card.against", value=f"{number(baseline):.3f}"), class_="muted")])
-
-
-def _calibration(look: Look, points: list[dict[str, Any]]) -> Html:
-    if not points:
-        return h("")
-    rows = [
-        Row(
-            [
-                look.share(point.get("forecast")),
-                look.share(point.get("observed")),
-                look.count(point.get("rows") or 0),
-            ]
-        )
-        for point in points
-    ]
-    columns = [
-        Column(look.t("card.predicted")),
-        Column(look.t("card.observed"), "num"),
-        Column("n", "num"),
-    ]
-    drawn = table(look.t("card.calibration"), columns, rows)
-    return tag("details", tag("summary", look.t("card.calibration"), class_="linkish"), drawn)
+    """The strongest reason against and for renewal, two lines at most; the others on hover."""
+    down = [("↓ ", "t-red", words.driver(look, one)) for one in row.get("drivers_down") or []]
+    up = [("↑ ", "t-green", words.driver(look, one)) for one in row.get("drivers_up") or []]
+    shown = [*down[:1], *up[:1], *down[1:2], *up[1:2]][:2]
+    if not shown:
+        return look.na()
+    every = "\n".join(mark + said for mark, _, said in [*down, *up])
+    return tag("span", *(tag("span", mark, said, class_=f"reason {tone}") for mark, tone, said in shown), title=every)
 
 
 page()

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 COOKIE = "c360_session"
 LIFETIME_S = 12 * 3600
-PAGES = ("customer", "receivables", "finance", "renewals", "overview", "sources")
+PAGES = ("customer", "receivables", "finance", "renewals", "overview", "trust", "sources")
 PARAMETERS = (
     "lang", "customer", "q", "kind", "as_of", "record", "source", "currency", "item", "rule", "owner", "state",
-    "bucket", "ccy", "min", "text", "view", "basis", "by", "net", "show",
+    "bucket", "ccy", "min", "text", "view", "basis", "by", "net", "show", "pair", "why", "class", "field", "order",
+    "notice",
 )  # fmt: skip
 _SECRET = "web-session"  # noqa: S105 - the name of the file, not a secret
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}

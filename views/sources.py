@@ -123,6 +123,15 @@ def _seconds(look: Look, run: dict[str, Any]) -> Html:
     return look.na() if value is None else h(f"{float(value):.1f}")
 
 
+def _field(look: Look, row: dict[str, Any]) -> Html:
+    """A field by its word, its technical name on hover; one the schema does not know keeps its name."""
+    name = row.get("field")
+    if not name:
+        return look.na()
+    word = words.column(look, str(row.get("entity") or ""), str(name))
+    return tag("code", name) if word == name else tag("span", word, title=name)
+
+
 def _rejects(look: Look, rejects: list[dict[str, Any]]) -> Html:
     rows = [
         Row(
@@ -130,7 +139,7 @@ def _rejects(look: Look, rejects: list[dict[str, Any]]) -> Html:
                 look.label("source", row.get("source")),
                 look.text(row.get("stream")),
                 look.text(row.get("record_id")),
-                join([tag("code", row.get("field")), tag("span", look.text(row.get("value")), class_="below")]),
+                join([_field(look, row), tag("span", look.text(row.get("value")), class_="below")]),
                 look.text(row.get("value")),
                 look.label("reason", row.get("reason")),
             ]

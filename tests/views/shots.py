@@ -21,7 +21,12 @@ SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PAGES = {"customer": "account_manager", "receivables": "account_manager", "renewals": "account_manager"}
 PAGES |= {"receivables?view=aging": "account_manager", "finance": "finance"}
+PAGES |= {"finance?view=cash": "finance", "finance?view=ratios": "finance", "finance?view=books": "finance"}
 PAGES |= {"overview": "leader", "sources": "integration"}
+PAGES |= {f"trust?view={view}": "steward" for view in ("matches", "customer", "fields", "notices", "leavers")}
+PAGES |= {"trust?view=reconcile": "finance"}
+# Pages whose charts are drawn after the page itself.
+CHARTED = {"overview", "finance", "finance?view=cash"}
 
 
 def users(browser: Browser, url: str) -> dict[str, str]:
@@ -40,6 +45,7 @@ def users(browser: Browser, url: str) -> dict[str, str]:
         "finance": "Finance",
         "leader": "Sales leader",
         "integration": "Integration owner",
+        "steward": "Data steward",
     }
     return {role: found[name] for role, name in names.items()}
 
@@ -64,10 +70,10 @@ def shoot(url: str, folder: Path, code: str | None, only: str | None = None) -> 
                     taken.append(folder / f"signin-{stem}.png")
                 sign_in(page, url, people[role], language)
                 for name in [one for one, who in PAGES.items() if who == role and only in {None, one}]:
-                    query = f"&customer={code}" if name == "customer" and code else ""
+                    query = f"&customer={code}" if name in {"customer", "trust?view=customer"} and code else ""
                     page.goto(f"{url}/{name}{'&' if '?' in name else '?'}lang={language}{query}")
                     settle(page)
-                    if name == "overview":
+                    if name in CHARTED:
                         page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
                         page.wait_for_timeout(1200)
                     path = folder / f"{name.replace('?view=', '-')}-{stem}.png"

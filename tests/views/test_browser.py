@@ -118,7 +118,7 @@ def test_nothing_of_the_host_shows(page: Page, url: str) -> None:
     assert page.locator('[role="dialog"]').count() == 0
 
 
-@pytest.mark.parametrize("name", ["customer", "receivables", "renewals", "overview", "sources"])
+@pytest.mark.parametrize("name", ["customer", "receivables", "renewals", "overview", "trust", "sources"])
 def test_phone_pages_do_not_scroll_sideways(
     browser: Browser, url: str, people: dict[str, str], debtor: dict[str, Any], name: str
 ) -> None:
@@ -317,7 +317,7 @@ def test_text_contrast_is_at_least_4_5(
     context = open_context(browser, scheme="dark" if scheme == "dark" else "light")
     page = context.new_page()
     sign_in(page, url, people["finance"], "en")
-    for path in (f"customer?customer={debtor['customer_key']}&", "receivables?", "renewals?"):
+    for path in (f"customer?customer={debtor['customer_key']}&", "receivables?", "renewals?", "trust?"):
         page.goto(f"{url}/{path}lang=en")
         settle(page)
         measured = page.evaluate(CONTRAST)

@@ -34,6 +34,11 @@ def finance(people: dict[str, str], demo: Path) -> tuple[Any, Any]:
     return serve.sign_in(instance, people["finance"]), serve.open_published(instance)
 
 
+def panel_of(page: str, name: str) -> str:
+    """The markup of one panel."""
+    return page.split(f'id="p-{name}"')[1].split("</section>")[0]
+
+
 def listed(page: str) -> list[str]:
     """Customer keys of the worklist, in order."""
     body = page.split('class="worklist"')[1].split("<tbody>")[1].split("</tbody>")[0]
@@ -108,8 +113,10 @@ def test_an_aging_cell_opens_its_items(finance: tuple[Any, Any], people: dict[st
 def test_every_finance_tile_opens_a_list_that_is_there(people: dict[str, str]) -> None:
     page = shown(run("finance", people["leader"], lang="en"))
     doors = set(re.findall(r'data-open="(\w+)"', page))
-    assert len(doors) == 8
+    assert len(doors) == 7
     assert all(f'id="p-{door}"' in page for door in doors)
+    assert "view=books" in page.split('class="tiles')[1]
+    assert 'id="p-faults"' in shown(run("finance", people["leader"], lang="en", view="books"))
 
 
 def test_finances_lists_hold_what_the_questions_answer(finance: tuple[Any, Any], people: dict[str, str]) -> None:
@@ -118,7 +125,7 @@ def test_finances_lists_hold_what_the_questions_answer(finance: tuple[Any, Any],
         assert row["number"] in page
     for row in (row for row in serve.exposure(*finance)["rows"] if row["is_over"] is True):
         assert row["name"] in page
-    control = page.split('id="p-control"')[1].split("</section>")[0]
+    control = panel_of(shown(run("finance", people["finance"], lang="zh", view="books")), "control")
     for row in serve.ledger_control(*finance):
         assert row["amount"] is None or f"{row['amount']:,.2f}".replace("-", "−") in control
 

@@ -14,7 +14,7 @@ from ops.instance import Instance
 from ops.texts import text
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["customer", "receivables", "finance", "renewals", "overview", "sources"]
+PAGES = ["customer", "receivables", "finance", "renewals", "overview", "trust", "sources"]
 Open = Callable[..., str]
 
 
@@ -82,6 +82,7 @@ def test_every_page_has_content_in_both_languages(
         "finance": "panel.unapplied",
         "renewals": "nav.renewals",
         "overview": "panel.debtors",
+        "trust": "trust.rules",
         "sources": "panel.runs",
     }[name]
     assert text(language, expected) in page

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.texts import catalogue
+from ops.errors import FatalError
+from ops.texts import catalogue, text
+from views.parts import saying
+from views.parts.format import Look
 
 ROOT = Path(__file__).parents[2]
 LITERAL = re.compile(r'\.t\(\s*"([a-z0-9_.-]+)"')
@@ -29,5 +32,37 @@ def test_chinese_texts_are_chinese_and_english_texts_are_not() -> None:
 
 def test_places_agree_between_languages() -> None:
     place = re.compile(r"{(\w+)}")
-    for key, text in catalogue().items():
-        assert sorted(place.findall(text["zh"])) == sorted(place.findall(text["en"])), key
+    for key, entry in catalogue().items():
+        assert sorted(place.findall(entry["zh"])) == sorted(place.findall(entry["en"])), key
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [("0", "0 contracts"), ("1", "1 contract"), ("2", "2 contracts"), ("1,001", "1,001 contracts")]
+)
+def test_english_counts_one_thing_in_the_singular(n: str, said: str) -> None:
+    assert text("en", "kpi.contracts", n=n) == said
+    assert "(" not in text("zh", "kpi.contracts", n=n)
+
+
+def test_endings_are_chosen_by_the_place_before_them_and_never_by_what_stands_in_it() -> None:
+    assert text("en", "fin.shared", name="Probe (a|b)", n="1") == "shared in the group Probe (a|b), 1 member"
+    assert text("en", "fin.covers", n="1") == "1 covers overdue items"
+    assert text("en", "fin.covers", n="3") == "3 cover overdue items"
+
+
+@pytest.mark.parametrize("name", saying.KNOWN)
+def test_an_error_a_person_can_cause_has_its_words(name: str) -> None:
+    sample = re.sub(r"\(\?P<\w+>[^)]*\)", "7", saying.KNOWN[name]).replace("'?", "").replace("\\d+", "7")
+    sample = sample.replace("\\S+", "7")
+    what, lines = saying.told(Look("zh", "Asia/Shanghai", None), FatalError(sample, valid="from 2026-11-22 on"))  # type: ignore[arg-type]
+    assert what != sample
+    assert not re.search(r"[a-z]{4,}", what + "".join(lines).replace("c360 build", ""))
+
+
+def test_another_error_is_said_as_it_is_with_its_remedy() -> None:
+    error = FatalError("the lamp is out", valid="a lamp", remedy="change it")
+    look = Look("en", "Asia/Shanghai", None)  # type: ignore[arg-type]
+    assert saying.told(look, error) == (
+        "the lamp is out",
+        [text("en", "ui.valid", valid="a lamp"), text("en", "ui.remedy", remedy="change it")],
+    )

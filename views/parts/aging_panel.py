@@ -31,14 +31,20 @@ def show(context: state.Context, as_of: date) -> None:
     by = _asked("by", tuple(GROUPS), "customer")
     net = tuple(name for name in NETS if name in st.query_params.get("net", "").split(","))
     currency = st.query_params.get("ccy") or None
-    found = serve.aging(context.viewer, context.db, as_of=as_of, by=by, basis=basis, currency=currency, net=net)
+    known = as_of if st.query_params.get("show") == "then" and as_of < context.db.today() else None
+    found = serve.aging(
+        context.viewer, context.db, as_of=as_of, known_at=known, by=by, basis=basis, currency=currency, net=net
+    )
     every = serve.aging(context.viewer, context.db, as_of=as_of, basis=basis)["totals"]
-    st.html(join([_switches(look, basis, by, net, [total["currency"] for total in every]), _printed(look, found)]))
+    switches = [_switches(look, basis, by, net, [total["currency"] for total in every])]
+    if as_of < context.db.today():
+        switches.append(_known(look, as_of, is_then=known is not None))
+    st.html(join([*switches, _printed(look, found)]))
     if not found["rows"]:
         st.html(panel("aging", look.t("aging.title"), empty(look.t("kpi.nothing_open"))))
         return
     st.html(_pictures(look, found))
-    if drilled := _drilled(context, as_of, by, basis):
+    if drilled := _drilled(context, as_of, known, by, basis):
         st.html(drilled)
     st.html(_table(look, found, by))
 
@@ -68,6 +74,14 @@ def _switches(look: Look, basis: str, by: str, net: tuple[str, ...], currencies:
     return tag("div", *groups, class_="switches")
 
 
+def _known(look: Look, as_of: date, *, is_then: bool) -> Html:
+    """A past day as known now, or as it was known on that day, and the way to what was entered since."""
+    offered = [(look.t("aging.known_now"), _here(show=None), not is_then),
+               (look.t("aging.known_then"), _here(show="then"), is_then)]  # fmt: skip
+    late = link(look.t("aging.known_late"), state.href("finance", view="books", as_of=as_of.isoformat()), "linkish")
+    return tag("div", _group(look, "aging.known", offered), late, class_="switches known")
+
+
 def _toggled(net: tuple[str, ...], one: str) -> list[str]:
     return [name for name in NETS if (name in net) != (name == one)]
 
@@ -86,6 +100,7 @@ def _printed(look: Look, found: dict[str, Any]) -> Html:
               for name in NETS]  # fmt: skip
     said = [
         look.t("aging.printed", basis=look.t(f"aging.basis_{found['basis']}"), on=found["as_of"].isoformat()),
+        *([look.t("aging.known_printed")] if found["known_at"] != "now" else []),
         *netted,
         look.t("aging.printed_provisional"),
     ]
@@ -212,15 +227,15 @@ def _total(look: Look, total: dict[str, Any], used: list[str], single: str | Non
     return Row(cells)
 
 
-def _drilled(context: state.Context, as_of: date, by: str, basis: str) -> Html | None:
+def _drilled(context: state.Context, as_of: date, known: date | None, by: str, basis: str) -> Html | None:
     """The items of the cell that the address names."""
     bucket, currency = st.query_params.get("bucket_of"), st.query_params.get("gccy") or None
     if not bucket:
         return None
     look, group = context.look, st.query_params.get("group")
     found = serve.aging_rows(
-        context.viewer, context.db, None if bucket == "all" else bucket, as_of, by=by, basis=basis, currency=currency,
-        group=None if group is None else "" if group == "-" else group,
+        context.viewer, context.db, None if bucket == "all" else bucket, as_of, known, by=by, basis=basis,
+        currency=currency, group=None if group is None else "" if group == "-" else group,
     )  # fmt: skip
     whole = sum((row["open_amount"] for row in found), ZERO)
     title = look.t("aging.items") if bucket == "all" else look.t("aging.items_of", bucket=_name(look, bucket))

@@ -13,13 +13,14 @@ const element = (name, text, attributes) => {
 };
 
 // Tiles are drawn before the panels they open: a click in between waits for its panel.
-const openPanel = (name, until = Date.now() + 4000) => {
+const openPanel = (name, every = true, until = Date.now() + 4000) => {
   const panel = document.getElementById("p-" + name);
   if (!panel) {
-    if (Date.now() < until) setTimeout(() => openPanel(name, until), 60);
+    if (Date.now() < until) setTimeout(() => openPanel(name, every, until), 60);
     return;
   }
-  panel.classList.add("all", "flash");
+  panel.classList.add("flash");
+  if (every) panel.classList.add("all");
   panel.scrollIntoView({ behavior: "smooth", block: "nearest" });
   setTimeout(() => panel.classList.remove("flash"), 1600);
 };
@@ -62,6 +63,7 @@ const onClick = (event) => {
   if (!href || target.closest("input, select, textarea")) return;
   event.preventDefault();
   follow(href);
+  if (anchor && anchor.dataset.then) openPanel(anchor.dataset.then, false);
   if (target.closest("[data-record]")) focusDrawer(href);
   else if (target.closest(".drawer .close")) focusDoor();
   // On a phone the chosen row's detail is below the list: go there once it has been drawn.

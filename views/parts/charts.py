@@ -13,6 +13,8 @@ from views.parts.format import Look, number
 from views.parts.html import Html, tag
 
 INK = {"light": ("#586273", "#e3e6ea"), "dark": ("#9fa9b7", "#2a3038")}
+# The line of an interval must show on the bars and beside them.
+SPAN = {"light": "#14181f", "dark": "#e8eaed"}
 # Okabe-Ito hues, tuned for contrast on both surfaces; order is the order of the aging buckets.
 SERIES = {
     "light": ["#2f6fd6", "#e0a100", "#d55e00", "#a8324a", "#6b4fa0", "#2a9d8f", "#8a94a3"],
@@ -75,6 +77,48 @@ def months(
     else:
         mark = base.mark_line(point=alt.OverlayMarkDef(size=24), strokeWidth=2)
     st.altair_chart(_styled(mark, theme), theme=None, key=key, use_container_width=True)
+
+
+def weeks(look: Look, rows: Sequence[dict[str, Any]], *, key: str, unit: str, names: Sequence[str]) -> None:
+    """Draw weeks of {from, low, high, parts: name → amount} as stacked bars, each with its interval as a line."""
+    theme = state.theme()
+    palette = SERIES[theme][: len(names)]
+    scale, title = _scale(look, max((float(row["high"]) for row in rows), default=0.0), unit)
+    bars: list[dict[str, Any]] = []
+    spans: list[dict[str, Any]] = []
+    for row in rows:
+        low, high = float(row["low"]) / scale, float(row["high"]) / scale
+        spans.append({"week": row["from"], "low": low, "high": high,
+                      "range": f"{look.amount(row['low'])} – {look.amount(row['high'])}"})  # fmt: skip
+        bars += [
+            {"week": row["from"], "series": name, "value": float(row["parts"][name]) / scale, "place": place,
+             "exact": look.amount(row["parts"][name])} for place, name in enumerate(names)
+        ]  # fmt: skip
+    st.html(_legend([*names, look.t("cash.interval")], [*palette, SPAN[theme]]))
+    week = alt.Tooltip("week:O", title=look.t("cash.week"))
+    axis = alt.X("week:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy"))
+    drawn = (
+        alt.Chart(alt.Data(values=bars))
+        .mark_bar()
+        .encode(
+            x=axis,
+            y=alt.Y("value:Q", title=title, axis=alt.Axis(tickCount=4), stack="zero"),
+            color=alt.Color("series:N", scale=alt.Scale(domain=list(names), range=palette), legend=None),
+            order=alt.Order("place:Q"),
+            tooltip=[week, alt.Tooltip("series:N", title=look.t("col.what")), alt.Tooltip("exact:N", title=unit)],
+        )
+    )  # fmt: skip
+    reach = (
+        alt.Chart(alt.Data(values=spans))
+        .mark_rule(strokeWidth=2, color=SPAN[theme])
+        .encode(
+            x=axis,
+            y="low:Q",
+            y2="high:Q",
+            tooltip=[week, alt.Tooltip("range:N", title=look.t("cash.interval"))],
+        )
+    )  # fmt: skip
+    st.altair_chart(_styled(alt.layer(drawn, reach), theme), theme=None, key=key, use_container_width=True)
 
 
 def _legend(names: Sequence[str], colours: Sequence[str]) -> Html:

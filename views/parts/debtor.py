@@ -33,7 +33,8 @@ def detail(context: state.Context, chosen: dict[str, Any], as_of: date) -> None:
               serve.work_items(context.viewer, context.db, as_of, customer_key=key)}  # fmt: skip
     items = [{**one, **_clock(clocks.get(one["record_key"]))} for one in items]
     with st.container(key="card_detail"):
-        st.html(join([who(look, chosen), table_of(look, items, chosen["currency"])]))
+        likely = expected(context, chosen) if as_of >= context.db.today() else ""
+        st.html(join([who(look, chosen), likely, table_of(look, items, chosen["currency"])]))
         if items and as_of >= context.db.today() and policy.roles()[context.viewer.role].may_work:
             contact = (chosen.get("finance_contact") or {}).get("name")
             action_form(context, key, items, contact)
@@ -76,6 +77,26 @@ def who(look: Look, chosen: dict[str, Any]) -> Html:
         class_="phead",
     )
     return join([title, tag("p", look.dotted(*facts), class_="muted"), _warning(look, chosen)])
+
+
+def expected(context: state.Context, chosen: dict[str, Any]) -> Html | str:
+    """When this customer's money is expected, by its own habit of paying or what it promised."""
+    look = context.look
+    listed = serve.expected_days(context.viewer, context.db, chosen["customer_key"])
+    days = [row for row in listed if row["currency"] == chosen["currency"] and row["expected_on"]]
+    if not days:
+        return ""
+    first = min(days, key=lambda row: (row["expected_on"], row["record_key"]))
+    parts: list[object] = [look.t("cash.first_expected", on=look.month_day(first["expected_on"]),
+                                  amount=look.short(first["amount"]))]  # fmt: skip
+    if first["level"] != "promise" and first["low_on"] != first["high_on"]:
+        low, high = look.month_day(first["low_on"]), look.month_day(first["high_on"])
+        parts.append(look.t("cash.between", low=low, high=high))
+    usual = first["usually_days"]
+    if usual is not None:
+        early = "cash.usually_late" if usual > 0 else "cash.usually_early" if usual < 0 else "cash.usually_on_time"
+        parts.append(look.t(early, n=abs(usual)))
+    return tag("p", look.dotted(*parts), class_="muted", title=look.t("cash.basis"))
 
 
 def _dial(look: Look, given: Any) -> Html:

@@ -41,21 +41,22 @@ def drawer(context: state.Context, page: str = "customer") -> Html | None:
         return _aside(
             look.t("record.title"), tag("div", tag("h2", look.t("record.title")), closing, class_="phead"), said
         )
-    return _aside(found["label"], *_parts(look, found, closing))
+    return _aside(found["label"], *_parts(look, found, closing, page))
 
 
 def _aside(label: str, *content: object) -> Html:
     return tag("aside", *content, class_="drawer", role="dialog", aria_label=label)
 
 
-def _parts(look: Look, found: dict[str, Any], closing: Html) -> list[Html]:
+def _parts(look: Look, found: dict[str, Any], closing: Html, page: str) -> list[Html]:
     filled = [column for column in found["columns"] if column["value"] not in {None, ""}]
     empty = [column["label"] for column in found["columns"] if column["value"] in {None, ""}]
     gone = chip(look.t("record.deleted"), "red") if found["is_deleted"] else ""
     head = tag(
         "div", tag("h2", _title(found)), chip(look.label("source", found["source"])), gone, closing, class_="phead"
     )
-    parts = [head, tag("dl", *[_pair(look, found["entity"], column) for column in filled], class_="pairs")]
+    drawn = [_pair(look, found, column, page) for column in filled]
+    parts = [head, tag("dl", *drawn, class_="pairs")]
     if found.get("link"):
         said = join([look.t("record.open", system=look.label("source", found["source"])), " ↗"])
         parts.insert(1, tag("a", said, href=found["link"], target="_blank", rel="noopener noreferrer", class_="open"))
@@ -84,11 +85,19 @@ def _history(look: Look, found: dict[str, Any]) -> list[Html]:
     return said
 
 
-def _pair(look: Look, entity: str, column: dict[str, Any]) -> Html:
+def _pair(look: Look, found: dict[str, Any], column: dict[str, Any], page: str) -> Html:
     numeric = "num" if column["type"] in NUMERIC else None
-    return join(
-        [tag("dt", column["label"], title=column["name"]), tag("dd", value(look, entity, column), class_=numeric)]
-    )
+    shown = _referred(found["source"], column, page) or value(look, found["entity"], column)
+    return join([tag("dt", column["label"], title=column["name"]), tag("dd", shown, class_=numeric)])
+
+
+def _referred(source: str, column: dict[str, Any], page: str) -> Html | None:
+    """The name of the record a foreign id means, as a door to it; the id stays in its tooltip."""
+    known = column.get("refers")
+    if not known:
+        return None
+    there = state.here(page, record=f"{known['entity']}:{source}:{known['source_id']}")
+    return link(known["name"], there, title=str(column["value"]), is_record=True)
 
 
 def value(look: Look, entity: str, column: dict[str, Any]) -> Html:

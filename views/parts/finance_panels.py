@@ -78,23 +78,21 @@ def _components(look: Look, parts: dict[str, Any], currency: str) -> Html:
 
 def holds(look: Look, proposals: list[dict[str, Any]], held: list[dict[str, Any]]) -> Html:
     """Proposals to hold or release, then who is on hold now."""
-    rows = [
-        Row([row["name"], chip(look.t(f"fin.propose_{row['action']}"), "red" if row["action"] == "hold" else "green"),
-             look.percent(row["percent"], 0), _owner(look, row["owner_name"])],
-            href=state.href("customer", customer=row["customer_key"]))
-        for row in proposals
-    ]  # fmt: skip
     proposed = {row["customer_key"] for row in proposals}
-    rows += [
-        Row([row["name"], chip(look.t("fin.on_hold")), look.percent(row["percent"], 0) if row["limit"] else look.na(),
-             _owner(look, row["owner_name"])], href=state.href("customer", customer=row["customer_key"]))
-        for row in held if row["customer_key"] not in proposed
-    ]  # fmt: skip
+    rows = [_hold(look, row, look.t(f"fin.propose_{row['action']}"), "red" if row["action"] == "hold" else "green")
+            for row in proposals]  # fmt: skip
+    rows += [_hold(look, row, look.t("fin.on_hold"), "") for row in held if row["customer_key"] not in proposed]
     columns = [
         Column(look.t("col.customer")), Column(look.t("col.status"), "mid"), Column(look.t("fin.used"), "num"),
         Column(look.t("col.owner"), phone=False),
     ]  # fmt: skip
     return rows_panel(look, "holds", columns, rows, badge=_badge(look, rows, "amber"))
+
+
+def _hold(look: Look, row: dict[str, Any], mark: str, tone: str) -> Row:
+    used = look.percent(row["percent"], 0) if row["limit"] else look.na()
+    cells = [row["name"], chip(mark, tone), used, _owner(look, row["owner_name"])]
+    return Row(cells, href=state.href("customer", customer=row["customer_key"]))
 
 
 def unapplied(look: Look, found: list[dict[str, Any]]) -> Html:
@@ -260,12 +258,13 @@ def _badge(look: Look, rows: list[Row], tone: str) -> Html | str:
 def currency(look: Look, found: dict[str, Any]) -> Html:
     """Open receivables in their own, the company's and the group's currency, with rates and what is unrealised."""
     company, group = found["company"], found["group"]
+    has_group = bool(group and group != company)
     rows = [
         Row([
             row["currency"], look.exact(row["open"]),
             look.text(None) if row["rate"] is None else tag("span", look.plain(row["rate"]), title=str(row["rate_on"])),
             look.exact(row["company_amount"]), look.exact(row["carried_amount"]), _gain(look, row["unrealised"]),
-            *([look.exact(row["group_amount"])] if group and group != company else []),
+            *([look.exact(row["group_amount"])] if has_group else []),
         ])
         for row in found["rows"]
     ]  # fmt: skip
@@ -274,7 +273,7 @@ def currency(look: Look, found: dict[str, Any]) -> Html:
         Row([
             tag("b", look.t("aging.total")), "", "", tag("b", look.exact(totals["company_amount"])),
             tag("b", look.exact(totals["carried_amount"])), _gain(look, totals["unrealised"]),
-            *([look.exact(totals["group_amount"])] if group and group != company else []),
+            *([look.exact(totals["group_amount"])] if has_group else []),
         ])
     )  # fmt: skip
     columns = [
@@ -282,11 +281,14 @@ def currency(look: Look, found: dict[str, Any]) -> Html:
         Column(look.t("fin.rate"), "num", phone=False),
         Column(look.t("fin.in", currency=company), "num"), Column(look.t("fin.carried"), "num", phone=False),
         Column(look.t("fin.unrealised"), "num"),
-        *([Column(look.t("fin.in", currency=group), "num", phone=False)] if group and group != company else []),
+        *([Column(look.t("fin.in", currency=group), "num", phone=False)] if has_group else []),
     ]  # fmt: skip
     missing = sorted({*found["missing_rates"]["company"], *found["missing_rates"]["group"]})
     badge = chip(look.t("kpi.missing_rates", currencies=", ".join(missing)), "amber") if missing else ""
-    dated = look.dotted(*(f"{one['from']} → {one['to']} {one['valid_on']} · {one['source']}" for one in found["rates"]))
+    dated = look.dotted(
+        *(join([f"{one['from']} → {one['to']} {one['valid_on']} ", look.label("source", one["source"])])
+          for one in found["rates"])
+    )  # fmt: skip
     return rows_panel(look, "currency", columns, rows if found["rows"] else [], badge=badge, foot=dated)
 
 

@@ -142,3 +142,19 @@ def bar(parts: Sequence[tuple[float, str, str]], label: str) -> Html:
 def empty(message: str) -> Html:
     """What a region says when it has no rows."""
     return tag("p", message, class_="none")
+
+
+def says_nothing(region: Html) -> bool:
+    """Whether a panel is one that only says it has no rows."""
+    return '<p class="none">' in region and "<table" not in region
+
+
+def grids(panels: Sequence[Html]) -> Html:
+    """Panels side by side; those without a row stand last, one line each, so that they push nothing down."""
+    full, quiet = [one for one in panels if not says_nothing(one)], [one for one in panels if says_nothing(one)]
+    return join(
+        [
+            tag("div", *full, class_="panels fill") if full else "",
+            tag("div", *quiet, class_="panels quiet") if quiet else "",
+        ]
+    )

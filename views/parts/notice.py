@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ops.errors import C360Error
+from views.parts import saying
 from views.parts.format import Look
 from views.parts.html import Html, tag
 
@@ -17,6 +18,5 @@ def notice(title: object, *lines: object, tone: str = "blue") -> Html:
 
 def show_error(look: Look, error: C360Error) -> None:
     """An error with its remedy, as a framed message."""
-    valid = look.t("ui.valid", valid=error.valid) if error.valid else ""
-    remedy = look.t("ui.remedy", remedy=error.remedy) if error.remedy else ""
-    st.html(notice(error.what, valid, remedy, tone="red"))
+    what, lines = saying.told(look, error)
+    st.html(notice(what, *lines, tone="red"))

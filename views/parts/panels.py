@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from views.parts import persons
 from views.parts.format import Look
 from views.parts.freshness import source_note
-from views.parts.html import Column, Html, Row, chip, empty, h, join, panel, table, tag
+from views.parts.html import Column, Html, Row, chip, empty, h, join, link, panel, table, tag
 
 KEEP = 5
 ITEM_TONES = {"promise": "amber", "dispute": "red", "promise_broken": "red", "escalated": "red"}
@@ -84,7 +85,7 @@ def receivables(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Htm
         rows,
         badge=badge,
         source=source_note(look, fresh, "erp"),
-        foot=join(foot, " "),
+        foot=join([*foot, found.get("chain_door", "") if rows else ""], " "),
     )
 
 
@@ -279,7 +280,8 @@ def contracts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.ends"), "num"),
         Column(look.t("col.renewal"), "num"),
     ]
-    return rows_panel(look, "contracts", columns, rows, source=_as_now(look, found, source_note(look, fresh, "crm")))
+    note = _as_now(look, found, source_note(look, fresh, "crm"))
+    return rows_panel(look, "contracts", columns, rows, source=note, foot=found.get("chain_door", "") if rows else "")
 
 
 def orders(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
@@ -306,14 +308,15 @@ def orders(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
         Column(look.t("col.delivered"), "num"),
         Column(look.t("col.invoiced"), "num"),
     ]
-    return rows_panel(look, "orders", columns, rows, source=_as_now(look, found, source_note(look, fresh, "erp")))
+    note = _as_now(look, found, source_note(look, fresh, "erp"))
+    return rows_panel(look, "orders", columns, rows, source=note, foot=found.get("chain_door", "") if rows else "")
 
 
 def contacts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
     """People, finance and primary ones marked."""
     rows = []
     listed = sorted(
-        found.get("contacts") or [],
+        persons.once(found.get("contacts") or []),
         key=lambda row: (not row.get("is_primary"), not row.get("is_finance"), str(row.get("name"))),
     )
     for row in listed:
@@ -365,9 +368,11 @@ def records(look: Look, found: dict[str, Any], _fresh: dict[str, Any]) -> Html:
         Column(look.t("col.match_rule"), phone=False),
     ]
     badge = chip(look.count(len(rows))) if rows else ""
+    door_to = found.get("records_door")
     return rows_panel(
-        look, "records", columns, rows, badge=badge, source=_as_now(look, found, h(look.t("panel.identity")))
-    )
+        look, "records", columns, rows, badge=badge, source=_as_now(look, found, h(look.t("panel.identity"))),
+        foot=link(look.t("trust.records_behind"), door_to) if door_to else "",
+    )  # fmt: skip
 
 
 PANELS: dict[str, Callable[[Look, dict[str, Any], dict[str, Any]], Html]] = {

@@ -1,4 +1,4 @@
-"""Papers of a customer: the statement of account with its life, and the letters that demand payment."""
+"""Papers of a customer: statement of account and confirmation request with their life, and the letters that demand."""
 
 from __future__ import annotations
 
@@ -9,43 +9,49 @@ from typing import Any
 import streamlit as st
 
 from model import serve
-from ops.errors import C360Error
 from views import state
+from views.parts import letters
 from views.parts.actions import person
 from views.parts.filters import amount
 from views.parts.format import Look, as_date
 from views.parts.html import Column, Html, Row, chip, join, table, tag
-from views.parts.notice import show_error
 
 TONES = {"sent": "amber", "confirmed": "green", "difference": "red", "resolved": "green", "cancelled": ""}
-LETTERS = ("reminder", "demand_letter")
-LANGUAGES = {"zh": "中文", "en": "English"}
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # What may be recorded about a statement in each state.
 ANSWERS = {"sent": ["confirm", "cancel"], "difference": ["confirm", "resolve", "cancel"]}
 
 
 def show(context: state.Context, chosen: dict[str, Any]) -> None:
-    """Both papers, folded: opened when needed, made when asked for."""
-    look = context.look
-    listed = serve.statements(context.viewer, context.db, kind="statement", customer_key=chosen["customer_key"])
-    listed = [row for row in listed if row["currency"] == chosen["currency"]]
+    """The papers, folded: opened when needed, made when asked for."""
+    key = f"{chosen['customer_key']}_{chosen['currency']}"
+    _paper(context, chosen, "statement", _statement)
+    with (opened := st.expander(context.look.t("paper.letter"), key=f"paper_l_{key}", on_change="rerun")):
+        if opened.open:
+            letters.show(context, chosen)
+    _paper(context, chosen, "confirmation", _confirmation)
+
+
+def _paper(
+    context: state.Context, chosen: dict[str, Any], kind: str, draw: Callable[[state.Context, dict[str, Any]], None]
+) -> None:
+    """A kind of paper with those that are out, the kept file and what came back."""
+    look, code = context.look, chosen["currency"]
+    listed = serve.statements(context.viewer, context.db, kind=kind, customer_key=chosen["customer_key"])
+    listed = [row for row in listed if row["currency"] == code]
     waiting = [row for row in listed if row["state"] in ANSWERS]
-    label = look.t("paper.statement")
+    label = look.t(f"paper.{kind}")
     if waiting:
         label += " · " + look.t(f"paper.state_{waiting[0]['state']}")
-    key = f"{chosen['customer_key']}_{chosen['currency']}"
-    with (opened := st.expander(label, key=f"paper_s_{key}", on_change="rerun")):
+    key = f"paper_{kind[0]}_{chosen['customer_key']}_{code}"
+    with (opened := st.expander(label, key=key, on_change="rerun")):
         if opened.open:
-            _statement(context, chosen)
+            draw(context, chosen)
             if listed:
                 st.html(_listed(look, listed))
                 _kept(context, listed[0])
             for row in waiting[:1]:
                 _answer(context, row)
-    with (opened := st.expander(look.t("paper.letter"), key=f"paper_l_{key}", on_change="rerun")):
-        if opened.open:
-            _letter(context, chosen)
 
 
 def last_month(today: date) -> tuple[date, date]:
@@ -63,7 +69,7 @@ def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
                                     key=f"st_from_{key}"))  # fmt: skip
     end = as_date(middle.date_input(look.t("paper.to"), value=last, max_value=today, format="YYYY-MM-DD",
                                     key=f"st_to_{key}"))  # fmt: skip
-    spoken = _language(right, look, f"st_language_{key}")
+    spoken = letters.language(right, look, f"st_language_{key}")
     if start > end:
         st.caption(look.t("paper.bad_period"))
         return
@@ -97,28 +103,43 @@ def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
     to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
                        key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
     if right.button(look.t("paper.send"), key=f"st_send_{key}", type="primary", width="stretch"):
-        _done(context, look.t("paper.sent"), lambda: serve.send_statement(
+        letters.done(context, look.t("paper.sent"), lambda: serve.send_statement(
             context.viewer, context.db, chosen["customer_key"], chosen["currency"], start, end, sent_to=to or None,
             language=spoken,
         ))  # fmt: skip
 
 
-def _language(where: Any, look: Look, key: str) -> str:
-    known = list(LANGUAGES)
-    return str(
-        where.selectbox(look.t("paper.language"), known, index=known.index(look.language), key=key,
-                        format_func=lambda one: LANGUAGES[one])
-    )  # fmt: skip
-
-
-def _done(context: state.Context, said: str, act: Callable[[], Any]) -> None:
-    try:
-        act()
-    except C360Error as error:
-        show_error(context.look, error)
+def _confirmation(context: state.Context, chosen: dict[str, Any]) -> None:
+    """An auditor's request to confirm the balance of a day; the customer answers to the auditor."""
+    look, today = context.look, context.db.today()
+    _, last = last_month(today)
+    key = f"{chosen['customer_key']}_{chosen['currency']}"
+    left, right = st.columns(2)
+    day = as_date(left.date_input(look.t("paper.balance_on"), value=last, max_value=today, format="YYYY-MM-DD",
+                                  key=f"cf_on_{key}"))  # fmt: skip
+    spoken = letters.language(right, look, f"cf_language_{key}")
+    auditor = st.text_input(look.t("paper.auditor"), key=f"cf_auditor_{key}", max_chars=100)
+    address = st.text_input(look.t("paper.auditor_address"), key=f"cf_address_{key}", max_chars=200)
+    to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
+                       key=f"cf_to_whom_{key}", max_chars=100)  # fmt: skip
+    if not auditor.strip():
+        st.caption(look.t("paper.auditor_needed"))
         return
-    st.session_state["acted"] = said
-    st.rerun()
+    asked = {"kind": "confirmation", "language": spoken, "auditor": auditor.strip(), "auditor_address": address.strip()}
+    name = look.t("paper.file", kind=look.t("paper.confirmation"), name=chosen["name"], day=day.isoformat())
+
+    def made() -> bytes:
+        return serve.statement_document(
+            context.viewer, context.db, chosen["customer_key"], day, day, currency=chosen["currency"], **asked
+        ).content
+
+    left, right = st.columns(2)
+    left.download_button("PDF", made, f"{name}.pdf", "application/pdf", key=f"cf_pdf_{key}", width="stretch")
+    if right.button(look.t("paper.send"), key=f"cf_send_{key}", type="primary", width="stretch"):
+        letters.done(context, look.t("paper.sent_confirmation"), lambda: serve.send_statement(
+            context.viewer, context.db, chosen["customer_key"], chosen["currency"], day, day, sent_to=to or None,
+            **asked,
+        ))  # fmt: skip
 
 
 def _listed(look: Look, listed: list[dict[str, Any]]) -> Html:
@@ -180,7 +201,7 @@ def _answer(context: state.Context, row: dict[str, Any]) -> None:
         pressed = st.form_submit_button(look.t("act.save"), type="primary")
     if pressed and given is not None:
         given |= {"note": note} if note else {}
-        _done(context, look.t("act.saved", action=look.t(f"paper.{action}")),
+        letters.done(context, look.t("act.saved", action=look.t(f"paper.{action}")),
               lambda: serve.answer_statement(context.viewer, context.db, number, str(action), **given))  # fmt: skip
 
 
@@ -206,29 +227,3 @@ def _given(context: state.Context, row: dict[str, Any], action: str) -> dict[str
     given: dict[str, Any] = {"amount": theirs, "on": as_date(on)}
     given |= {"reason": reason, "owner": owner} if theirs != row["closing_amount"] else {}
     return given | ({"copy": copy.getvalue(), "copy_name": copy.name} if copy else {})
-
-
-def _letter(context: state.Context, chosen: dict[str, Any]) -> None:
-    look, key = context.look, chosen["customer_key"]
-    left, right = st.columns(2)
-    kind = str(left.selectbox(look.t("paper.letter_kind"), LETTERS, key=f"letter_kind_{key}",
-                              format_func=lambda one: look.t(f"paper.{one}")))  # fmt: skip
-    spoken = _language(right, look, f"letter_language_{key}")
-    try:
-        made = _made(context, key, kind, spoken)
-    except C360Error as error:
-        show_error(look, error)
-        return
-    st.caption(look.t("paper.letter_items", n=look.count(len(made.item_keys))))
-    left, right = st.columns(2)
-    name = look.t("paper.file", kind=look.t(f"paper.{kind}"), name=chosen["name"],
-                  day=context.db.today().isoformat())  # fmt: skip
-    left.download_button("PDF", made.content, f"{name}.pdf", "application/pdf", key=f"letter_pdf_{key}",
-                         on_click="ignore", width="stretch")  # fmt: skip
-    if right.button(look.t("paper.letter_sent"), key=f"letter_send_{key}", type="primary", width="stretch"):
-        _done(context, look.t("act.saved", action=look.t(f"paper.{kind}")),
-              lambda: serve.record_letter(context.viewer, context.db, made))  # fmt: skip
-
-
-def _made(context: state.Context, key: str, kind: str, spoken: str) -> serve.Document:
-    return serve.letter(context.viewer, context.db, key, kind, language=spoken)

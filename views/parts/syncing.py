@@ -60,11 +60,16 @@ def _card(context: state.Context, row: dict[str, Any], request: dict[str, Any] |
         button(context, source, None, disabled=_lively(request))
 
 
+def _spaced(look: Look, name: str) -> str:
+    """Latin letters after Chinese ones stand apart."""
+    return f" {name}" if look.language == "zh" and name.isascii() else name
+
+
 def button(context: state.Context, source: str, stream: str | None, *, disabled: bool = False) -> None:
     """The button that writes the request; what goes wrong is shown above the cards."""
     look = context.look
     st.button(
-        look.t("sync.now", what=stream or name_of(look, source)),
+        look.t("sync.now", what=_spaced(look, stream or name_of(look, source))),
         key=f"sync_{source}_{stream or ''}",
         disabled=disabled,
         on_click=_ask,

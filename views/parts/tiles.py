@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from views.parts import words
 from views.parts.format import Look, number
 from views.parts.html import Html, bar, dot, h, join, tag
 
@@ -120,7 +121,7 @@ def _renewal(look: Look, kpis: dict[str, Any]) -> Html:
         rest = look.t("kpi.base_rate", rate=look.share(base)) if base is not None else look.t("kpi.too_little")
         return tile("contracts", label, join([look.state(None), " ", days]), h(rest))
     drivers = [
-        join([mark, " ", look.say(driver)])
+        join([mark, " ", words.driver(look, driver)])
         for mark, name in (("↓", "drivers_down"), ("↑", "drivers_up"))
         for driver in (renewal.get(name) or [])[:1]
     ]

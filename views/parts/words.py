@@ -1,8 +1,11 @@
-"""The names of canonical entities and their columns, as the schema files give them in both languages."""
+"""The names of canonical entities and their columns, and the reasons of a renewal forecast, in both languages."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from model import schema
+from ops.texts import catalogue
 from views.parts.format import Look
 
 
@@ -17,3 +20,14 @@ def column(look: Look, entity_name: str, name: str) -> str:
     found = schema.entities().get(entity_name)
     one = found.by_name.get(name) if found else None
     return name if one is None else one.zh if look.language == "zh" else one.en
+
+
+def driver(look: Look, one: dict[str, Any]) -> str:
+    """A reason of a renewal forecast: days before the due day are early, none at all has words of its own."""
+    value, feature = one.get("value"), one.get("feature")
+    shown = str((one.get("args") or {}).get("value", ""))
+    if shown.strip("+-−%") in {"0", "0.0"} and (msgid := f"renewal.none.{feature}") in catalogue():
+        return look.t(msgid)
+    if value is not None and float(value) < 0 and (msgid := f"renewal.early.{feature}") in catalogue():
+        return look.t(msgid, value=shown.lstrip("-−"))
+    return look.say(one).replace("-", "−")
