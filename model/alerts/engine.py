@@ -76,8 +76,7 @@ def evaluate(instance: Instance, published: PublishedBuild | None = None) -> Eva
             result.skipped = f"version {published.version} is older than {seen}, which was judged already"
             return result
         work = Work.read(instance)
-        with opened(published.path, rules) as finder:
-            work.load(finder.con)
+        with opened(published.path, rules, work) as finder:
             finder.prepare(as_of, clock.now())
             findings = {rule.id: finder.find(rule, as_of) for rule in rules if rule.follows is None}
             work.cured(_endings(instance, findings, as_of))

@@ -42,10 +42,13 @@ WORK_TABLES = frozenset(
         "work_overdue_item",
         "work_unallocated",
         "work_broken_promise",
+        "work_difference",
         "work_dispute",
         "work_score",
+        "work_notice",
         "work_source",
         "work_cured",
+        "work_exposure",
     }
 )
 SCHEMAS = frozenset({"marts", "core"})
@@ -171,8 +174,10 @@ def sensitive(sql: str) -> set[str]:
         for column in entity.columns
         if column.sensitivity in MASKS
     }
-    used = {column.name for column in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)}
-    return {kinds[name] for name in used if name in kinds}
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    used = {column.name for column in tree.find_all(exp.Column)}
+    credit = {"credit"} if any(table.name == "work_exposure" for table in tree.find_all(exp.Table)) else set()
+    return credit | {kinds[name] for name in used if name in kinds}
 
 
 def load(config_dir: Path | None = None, *, everything: bool = False) -> list[Rule]:

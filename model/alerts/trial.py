@@ -85,8 +85,7 @@ def try_rule(
     followed = [find(rule.follows, instance.config_dir)] if rule.follows else []
     work = Work.read(instance)
     run = _Run(Trial(rule.id, *period), sees, examples)
-    with opened((published or current(instance)).path, [rule, *followed]) as finder:
-        work.load(finder.con)
+    with opened((published or current(instance)).path, [rule, *followed], work) as finder:
         for number in range(days):
             run.day(finder, rule, followed, work, period[0] + timedelta(days=number), instance.config.zone)
     return run.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,10 +13,13 @@ import duckdb
 import polars as pl
 from sqlalchemy import Row, select
 
+from model import reconcile
 from model.alerts.machine import Answer
+from model.receivables.received import received_days
+from ops import clock
 from ops.instance import Instance
 from ops.store import unstamp
-from ops.tables import disputes, notes, promises, runs, scores
+from ops.tables import accepted_differences, disputes, notes, notice_events, promises, runs, scores
 
 _ANSWERS = {"acknowledge": "acknowledged", "snooze": "snoozed", "escalate": "escalated"}
 _SCHEMAS: dict[str, dict[str, Any]] = {
@@ -28,7 +31,13 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "item_key": pl.String, "amount": pl.Decimal(18, 2), "opened_on": pl.Date, "closed_on": pl.Date,
     },
     "work_score_all": {"record_key": pl.String, "scored_on": pl.Date, "likelihood": pl.Float64},
+    "work_notice_all": {"event_id": pl.Int64, "notice_key": pl.String, "state": pl.String, "said_on": pl.Date},
     "work_run": {"source": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64},
+    "work_accepted": {
+        "rule": pl.String, "anchor": pl.String, "currency": pl.String, "left_amount": pl.Decimal(18, 2),
+        "right_amount": pl.Decimal(18, 2), "left_count": pl.Int64, "right_count": pl.Int64, "accepted_on": pl.Date,
+        "withdrawn_on": pl.Date,
+    },
     "work_cured": {
         "rule": pl.String, "subject": pl.String, "anchor": pl.String, "customer_key": pl.String,
         "owner_key": pl.String, "currency": pl.String, "amount": pl.Decimal(18, 2), "cured_on": pl.Date,
@@ -38,10 +47,17 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Work:
-    """What people and processes recorded. `answers`: subject → (instant, what), oldest first."""
+    """What people and processes recorded. `answers`: subject → (instant, what), oldest first. `received`: invoice →
+    the day its customer received it. `today`, `base_currency` and `zone` are the company's,
+    `reconciled` its reconciliation rules."""
 
     tables: dict[str, pl.DataFrame]
-    answers: dict[str, list[tuple[str, Answer]]] = field(default_factory=dict)
+    answers: dict[str, list[tuple[str, Answer]]]
+    received: dict[str, date]
+    today: date
+    base_currency: str
+    zone: str
+    reconciled: list[reconcile.Rule]
 
     @classmethod
     def read(cls, instance: Instance, sources: bool = True) -> Work:
@@ -50,7 +66,9 @@ class Work:
         with instance.store.read() as connection:
             promised = connection.execute(select(promises)).all()
             disputed = connection.execute(select(disputes)).all()
+            accepted = connection.execute(select(accepted_differences)).all()
             scored = connection.execute(select(scores.c.record_key, scores.c.as_of, scores.c.likelihood)).all()
+            noticed = connection.execute(select(notice_events)).all()
             written = connection.execute(
                 select(notes).where(notes.c.kind.in_(list(_ANSWERS))).order_by(notes.c.note_id)
             ).all()
@@ -66,10 +84,21 @@ class Work:
             "work_score_all": [
                 (r.record_key, date.fromisoformat(r.as_of), r.likelihood) for r in scored if r.likelihood is not None
             ],
+            "work_accepted": [
+                (r.rule, r.anchor, r.currency, _amount(r.left_amount), _amount(r.right_amount), r.left_count,
+                 r.right_count, _day(r.accepted_at, zone), _day(r.withdrawn_at, zone))
+                for r in accepted
+            ],
+            "work_notice_all": [(r.event_id, r.notice_key, r.state, _day(r.at, zone)) for r in noticed],
             "work_run": _runs(instance) if sources else [],
             "work_cured": [],
         }  # fmt: skip
-        return cls({name: _frame(name, values) for name, values in rows.items()}, _answers(written))
+        return cls(
+            tables={name: _frame(name, values) for name, values in rows.items()}, answers=_answers(written),
+            received=received_days(instance.store), today=clock.today(instance.config.zone),
+            base_currency=instance.config.base_currency, zone=instance.config.zone,
+            reconciled=reconcile.load(instance.config_dir),
+        )  # fmt: skip
 
     def cured(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Give the episodes that ended lately, in the column order of work_cured."""
@@ -112,6 +141,10 @@ def _runs(instance: Instance) -> list[tuple[Any, ...]]:
 
 def _day(stamped: str | None, zone: ZoneInfo) -> date | None:
     return None if stamped is None else unstamp(stamped).astimezone(zone).date()
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _frame(name: str, rows: list[tuple[Any, ...]]) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 -- The tables a rule may read besides marts and core, made anew for one evaluation and one as-of date.
 -- Work state (promises, disputes) is joined as it stood on that day. An item is held as covered ("paid? check") when
--- its customer's unallocated cash in its currency is at least what it owes. Retention before its release and
--- provisional documents are not chased. open_items and open_credits are the as-of ledger of model.receivables.
+-- its customer's unallocated cash in its currency is at least what could be asked: judged.py judges items with a promise
+-- or dispute as the worklist does, and credit exposure. Retention before its release and provisional documents are not
+-- chased. open_items and open_credits are the as-of ledger of model.receivables, differences what model.reconcile finds.
 create or replace temp table work_customer as
 with anchor as (
     select customer_key, min(source || ':' || source_id) as anchor
@@ -39,6 +40,12 @@ create or replace temp table work_score as
 select record_key, scored_on, likelihood from work_score_all
 where scored_on <= $as_of;
 
+create or replace temp table work_notice as
+select notice_key, max_by(state, event_id) as state
+from work_notice_all
+where said_on <= $as_of
+group by notice_key;
+
 create or replace temp table work_source as
 select
     source, max(max_age_minutes) as max_age_minutes, max(ended_at) as last_success_at,
@@ -48,28 +55,15 @@ where ended_at <= $now
 group by source;
 
 create or replace temp table work_hold as
-with disputed as (
-    select item_key, sum(amount) as amount from work_dispute
-    group by item_key
-),
-
-promised as (
-    select item_key, sum(amount) as amount from work_promise
-    where promised_on >= $as_of and made_on <= $as_of and (withdrawn_on is null or withdrawn_on > $as_of)
-    group by item_key
-)
-
 select
     item.record_key,
     case
+        when judged.record_key is not null then judged.hold
         when cash.amount >= item.open_amount then 'covered'
-        when disputed.amount >= item.open_amount then 'disputed'
-        when promised.amount >= item.open_amount then 'promised'
     end as hold
 from work_open_item as item
 left join work_unallocated as cash on cash.customer_key = item.customer_key and cash.currency = item.currency
-left join disputed on disputed.item_key = item.record_key
-left join promised on promised.item_key = item.record_key;
+left join work_judged as judged on judged.record_key = item.record_key;
 
 create or replace temp table work_overdue_item as
 select
@@ -80,37 +74,33 @@ join work_hold as hold on hold.record_key = item.record_key
 join work_customer as customer on customer.customer_key = item.customer_key
 where item.days_past_due > 0;
 
--- A promise is judged by the date of the receipt, not of its allocation; a later promise replaces an earlier one.
+-- The latest promise that stands, where its day has passed and it was not kept in full.
 create or replace temp table work_broken_promise as
-with standing as (
-    select * from work_promise
-    where made_on <= $as_of and (withdrawn_on is null or withdrawn_on > $as_of)
-),
-
-latest as (
-    select item_key, max(promise_id) as promise_id from standing
-    group by item_key
-),
-
-kept as (
-    select promise.promise_id, sum(paid.amount) as amount
-    from standing as promise
-    join marts.mart_payment as paid on paid.record_key = promise.item_key
-    where paid.moved_on <= $as_of
-        and paid.received_on >= promise.made_on and paid.received_on <= promise.promised_on
-    group by promise.promise_id
-)
-
 select
     item.record_key as subject, customer.anchor, item.customer_key, customer.owner_key,
-    date_diff('day', promise.promised_on, cast($as_of as date)) as days_broken,
-    promise.promised_on, item.currency,
-    least(promise.amount - coalesce(kept.amount, 0), item.open_amount) as missing_amount,
+    date_diff('day', judged.promised_on, cast($as_of as date)) as days_broken,
+    judged.promised_on, item.currency, judged.missing_amount,
     item.invoice_number, case when hold.hold in ('covered', 'disputed') then hold.hold end as hold
-from standing as promise
-join latest on latest.promise_id = promise.promise_id
-join work_open_item as item on item.record_key = promise.item_key
+from work_judged as judged
+join work_open_item as item on item.record_key = judged.record_key
 join work_hold as hold on hold.record_key = item.record_key
 join work_customer as customer on customer.customer_key = item.customer_key
-left join kept on kept.promise_id = promise.promise_id
-where promise.promised_on < $as_of and coalesce(kept.amount, 0) < promise.amount
+where judged.promised_on < $as_of and judged.missing_amount > 0;
+
+-- Differences between systems that are no matter of time and that nobody accepted with the figures they stand at.
+-- amount: what the sides differ by, else what the one side says, else (another currency, no rate) the left side.
+create or replace temp table work_difference as
+select
+    d.rule || '|' || d.anchor || '|' || coalesce(d.currency, '') as subject, d.rule, d.customer_key, d.class, d.label,
+    d.currency, cast(abs(coalesce(d.difference, d.left_amount, d.right_amount)) as decimal(18, 2)) as amount,
+    d.due_on, date_diff('day', d.due_on, cast($as_of as date)) as days
+from differences as d
+where d.class not in ('timing', 'before_history')
+    and not exists (
+        select 1 from work_accepted as w
+        where w.rule = d.rule and w.anchor = d.anchor and w.currency is not distinct from d.currency
+            and w.left_amount is not distinct from d.left_amount
+            and w.right_amount is not distinct from d.right_amount
+            and w.left_count = d.left_count and w.right_count = d.right_count
+            and w.accepted_on <= $as_of and (w.withdrawn_on is null or w.withdrawn_on > $as_of)
+    )

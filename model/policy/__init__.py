@@ -31,6 +31,7 @@ class Role(_Strict):
     masks: frozenset[Literal["phone", "bank", "credit"]]
     may_work: bool = False
     may_sync: bool = False
+    may_decide: bool = False
     home: str = "customer"
 
 

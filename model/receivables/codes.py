@@ -14,6 +14,7 @@ SHIPPED = Path(__file__).with_name("codes.toml")
 OWN = "receivables.toml"
 GROUPS = (
     "dispute_reason", "dispute_outcome", "stage", "call_result", "difference_reason", "difference_outcome",
+    "reconcile_reason",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ rest of an approved, unclosed order is undelivered. Documents without an order o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,8 +15,12 @@ from typing import Any
 from model.receivables.figures import bills_sql
 from model.receivables.items import open_credits_sql, open_items_sql
 
-ZERO = Decimal(0)
+ZERO, CENT = Decimal(0), Decimal("0.01")
 BILLS = frozenset({"bank_bill", "commercial_bill"})
+# currency → rate into `$base` on `$as_of`
+RATES = """
+    select from_currency, max_by(rate, valid_on) as rate from core.fct_exchange_rate
+    where to_currency = $base and valid_on <= $as_of group by from_currency"""
 COMPONENTS = ("invoiced_open", "delivered_not_invoiced", "undelivered_orders", "unmatured_bills", "advances")
 
 
@@ -123,6 +127,75 @@ def components_sql(*, customer: bool = False, lines: bool = False, received: boo
     from summed
     where invoiced_open <> 0 or delivered_not_invoiced <> 0 or undelivered_orders <> 0 or unmatured_bills <> 0
        or prepaid <> 0"""
+
+
+def limits_sql(*, keyed: bool) -> str:
+    """Customer → its own limit at the instant `$until` (of `$keys` only): survivorship decides between records.
+
+    Columns: customer_key, source, source_id, currency (may be null), amount, valid_from (null: since ever known).
+    Before the first collection the first known value holds; records that were deleted by then do not count.
+    """
+    standing = "valid_from <= $until and (valid_to is null or valid_to > $until) or is_first and valid_from > $until"
+    return f"""with past as (
+                select source, source_id, value, case when valid_from <= $until then valid_from end as valid_from
+                from core.dim_customer_history
+                where attribute = 'credit_limit_amount' and ({standing})
+            ),
+            gone as (
+                select source, source_id, value from core.dim_customer_history
+                where attribute = 'is_deleted' and ({standing})
+            ),
+            said as (
+                select r.customer_key, r.source, r.source_id, coalesce(r.credit_currency, r.currency) as currency,
+                       case when past.source is null then r.credit_limit_amount
+                            else cast(past.value as decimal(18, 2)) end as amount,
+                       past.valid_from, k.credit_limit_amount_rank as place
+                from core.dim_customer_record as r
+                join core.dim_customer_rank as k on k.source = r.source and k.source_id = r.source_id
+                left join past on past.source = r.source and past.source_id = r.source_id
+                left join gone on gone.source = r.source and gone.source_id = r.source_id
+                where coalesce(cast(gone.value as boolean), r.is_deleted) = false
+                  {"and r.customer_key in (select unnest($keys))" if keyed else ""}
+            ),
+            ranked as (
+                select said.*, row_number() over (
+                    partition by customer_key order by place nulls last, source, source_id
+                ) as number
+                from said where amount is not null
+            )
+            select customer_key, source, source_id, currency, amount, valid_from from ranked where number = 1"""
+
+
+def measured(
+    parts: Iterable[dict[str, Any]], limit: Decimal | None, currency: str, rates: Mapping[str, Decimal]
+) -> dict[str, Any]:
+    """{components, exposure, percent, headroom, is_over, missing_rates} of `parts` in the limit's `currency`.
+
+    `parts`: rows of components_sql. A currency without a rate stays out and is named; then the exposure is a lower
+    bound, and is_over is null unless what is known exceeds the limit already.
+    """
+    given = list(parts)
+    known = [part for part in given if part["currency"] == currency or {part["currency"], currency} <= rates.keys()]
+    missing = sorted({part["currency"] for part in given} - {part["currency"] for part in known})
+    components = {
+        name: sum((convert(part[name], part["currency"], currency, rates) for part in known), ZERO).quantize(CENT)
+        for name in COMPONENTS
+    }
+    total = sum(components.values(), ZERO) - 2 * components["advances"]
+    over = None if limit is None else total > limit
+    return {
+        "components": components,
+        "exposure": total,
+        "percent": (total / limit * 100).quantize(Decimal("0.1")) if limit else None,
+        "headroom": None if limit is None else limit - total,
+        "is_over": None if missing and not over else over,
+        "missing_rates": missing,
+    }
+
+
+def convert(amount: Decimal, given: str, wanted: str, rates: Mapping[str, Decimal]) -> Decimal:
+    """An amount in another currency, by rates into the company's; both must have one."""
+    return amount if given == wanted else amount * rates[given] / rates[wanted]
 
 
 def of_documents(

@@ -227,12 +227,17 @@ def test_the_rate_is_kept_and_the_rest_goes_a_minute_later(
     assert server.refused == []
 
 
+def _overdue(instance: Instance, build: Build, server: RobotServer, kind: str) -> None:
+    """An overdue invoice of E2, judged but not told yet, and E2's robot."""
+    build.item("A1", "2026-11-01", 1000)
+    evaluate(instance, build)
+    _channel(instance, server, kind, ["E2"])
+
+
 def test_a_throttled_robot_is_left_alone_until_its_time(
     instance: Instance, build: Build, server: RobotServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build.item("A1", "2026-11-01", 1000)
-    evaluate(instance, build)
-    _channel(instance, server, "dingtalk", ["E2"])
+    _overdue(instance, build, server, "dingtalk")
     server.mode["dingtalk"] = "busy"
     assert deliver(instance, published=build)["failed"] == 1
     server.mode["dingtalk"] = "ok"
@@ -245,9 +250,7 @@ def test_a_throttled_robot_is_left_alone_until_its_time(
 def test_feishu_is_not_written_to_at_the_full_hour(
     instance: Instance, build: Build, server: RobotServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build.item("A1", "2026-11-01", 1000)
-    evaluate(instance, build)
-    _channel(instance, server, "feishu", ["E2"])
+    _overdue(instance, build, server, "feishu")
     monkeypatch.setenv("C360_NOW", "2026-11-23T03:00:20Z")
     assert deliver(instance, published=build)["sent"] == 0
     monkeypatch.setenv("C360_NOW", "2026-11-23T03:01:05Z")
@@ -257,9 +260,7 @@ def test_feishu_is_not_written_to_at_the_full_hour(
 def test_a_message_given_up_told_nobody_and_comes_again(
     instance: Instance, build: Build, server: RobotServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build.item("A1", "2026-11-01", 1000)
-    evaluate(instance, build)
-    _channel(instance, server, "feishu", ["E2"])
+    _overdue(instance, build, server, "feishu")
     server.robots["token-of-feishu"].keyword = "别的词"
     assert deliver(instance, published=build)["dead"] == 1
     assert "19024" in _ledger(instance)[0][2]

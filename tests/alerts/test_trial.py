@@ -64,9 +64,10 @@ def test_trying_agrees_with_having_judged_every_day(
 def test_credit_freed_follows_the_limit(instance: Instance, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     build.item("A1", "2026-12-10", LIMIT + 1, posted="2026-07-05")
     build.pay("A1", "2026-08-12", LIMIT)
-    found = try_rule(instance, "credit_freed", published=build)
+    days = date(2026, 7, 3), date(2026, 8, 14)
+    found = try_rule(instance, "credit_freed", *days, published=build)
     assert (found.fires, found.examples[0]["on"]) == (1, date(2026, 8, 12))
-    assert try_rule(instance, "credit_over_limit", published=build).fires == 1
+    assert try_rule(instance, "credit_over_limit", *days, published=build).fires == 1
     for day in ("2026-08-11", "2026-08-12"):
         monkeypatch.setenv("C360_NOW", f"{day}T02:00:00Z")
         result = evaluate(instance, build)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ingest.collect import sync
@@ -23,4 +24,14 @@ def instance(folder: Path, files: Files, **config: str) -> Instance:
     assert [result.error for result in sync(made, "books") if result.error] == []
     assert conform.stage(made).counts.rejected == 0
     build.build(made)
+    return made
+
+
+def copied(template: Path, folder: Path) -> Instance:
+    """The instance and the books that `instance` made under `template`, under `folder`."""
+    for name in ("books", "i"):
+        shutil.copytree(template / name, folder / name)
+    made = Instance.load(folder / "i")
+    made.config.sources[0].settings["folder"] = str(folder / "books")
+    made.save()
     return made

@@ -15,7 +15,6 @@ from model import serve
 from model.policy import Viewer
 from ops.instance import Instance
 from run.cli import app
-from tests import demo_instance
 from tests.receivables import books
 
 DAY = date(2026, 11, 21)
@@ -110,8 +109,7 @@ def test_every_number_is_the_sum_of_its_documents(instance: Instance) -> None:
     assert agree(serve.chain(OPERATOR, db, serve.resolve(OPERATOR, db, "C1"), DAY)) == 4
 
 
-def test_the_demo_company_s_chains_agree_too(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with demo_instance.shared(tmp_path_factory) as made:
-        db = serve.open_published(made)
-        keys = [row["customer_key"] for row in db.rows("select customer_key from core.dim_customer order by 1")]
-        assert sum(agree(serve.chain(OPERATOR, db, key)) for key in keys) > 100
+def test_the_demo_company_s_chains_agree_too(demo_company: Instance) -> None:
+    db = serve.open_published(demo_company)
+    keys = [row["customer_key"] for row in db.rows("select customer_key from core.dim_customer order by 1")]
+    assert sum(agree(serve.chain(OPERATOR, db, key)) for key in keys) > 100

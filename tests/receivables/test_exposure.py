@@ -18,7 +18,6 @@ from model.policy import HIDDEN, Viewer
 from model.receivables.exposure import COMPONENTS
 from ops.instance import Instance
 from run.cli import app
-from tests import demo_instance
 from tests.receivables import books
 
 DAY = date(2026, 11, 21)
@@ -242,13 +241,12 @@ def test_random_chains_count_every_document_once(seed: int, tmp_path: Any, monke
         assert row is None or row["exposure"] == sum(parts.values()) - 2 * parts["advances"] >= 0
 
 
-def test_the_card_of_every_demo_customer_agrees(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with demo_instance.shared(tmp_path_factory) as made:
-        db = serve.open_published(made)
-        for day in (db.today(), date(2026, 8, 31)):
-            rows = serve.exposure(FINANCE, db, None, day)["rows"]
-            alone = [row for row in rows if row["limit"] and not row["group"] and not row["missing_rates"]]
-            for row in alone[:25]:
-                credit = serve.customer(FINANCE, db, row["customer_key"], as_of=day)["kpis"]["credit"]
-                assert credit["components"] == row["components"], (row["name"], day)
-            assert len(alone) > 10
+def test_the_card_of_every_demo_customer_agrees(demo_company: Instance) -> None:
+    db = serve.open_published(demo_company)
+    for day in (db.today(), date(2026, 8, 31)):
+        rows = serve.exposure(FINANCE, db, None, day)["rows"]
+        alone = [row for row in rows if row["limit"] and not row["group"] and not row["missing_rates"]]
+        for row in alone[:25]:
+            credit = serve.customer(FINANCE, db, row["customer_key"], as_of=day)["kpis"]["credit"]
+            assert credit["components"] == row["components"], (row["name"], day)
+        assert len(alone) > 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -15,7 +14,7 @@ from model import serve
 from model.policy import Viewer
 from model.receivables.habit import Habit, Paid, choose, expect, learn
 from model.serve.connection import Served
-from tests import demo_instance
+from ops.instance import Instance
 
 DAY = date(2026, 11, 21)
 OPERATOR = Viewer.operator()
@@ -78,9 +77,8 @@ def test_terms_alone_are_a_point() -> None:
 
 
 @pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with demo_instance.shared(tmp_path_factory) as made:
-        yield serve.open_published(made)
+def db(demo_company: Instance) -> Served:
+    return serve.open_published(demo_company)
 
 
 def test_every_open_amount_is_forecast_once_or_left_out_with_a_reason(db: Served) -> None:

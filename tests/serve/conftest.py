@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from model import policy, serve
 from model.policy import Viewer
 from model.serve import Served
 from ops.instance import Instance
+from tests import demo_instance
 from tests.warehouse import helpers
 
 PHONE, BANK, LIMIT = "13811112222", "6222020000001234567", "777777.00"
+NOW = "2026-11-21T02:00:00+00:00"
 PEOPLE = {"north": "林北", "south": "林南"}
 
 
@@ -42,13 +45,27 @@ def stage(inst: Instance) -> None:
              "created_at": "2026-10-01"}])  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the two customers, built once; modules copy it and never change it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("C360_NOW", "2026-11-21T02:00:00+00:00")
-        made = helpers.instance(tmp_path_factory.mktemp("serve") / "i", mode="demo")
+        patch.setenv("C360_NOW", NOW)
+        made = helpers.instance(tmp_path_factory.mktemp("template") / "i", mode="demo")
         stage(made)
         helpers.make(made)
+        made.store.close()
+    return made.home
+
+
+@pytest.fixture(scope="module")
+def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A copy of the two customers; the demo company in a module that says COMPANY = "demo"."""
+    if getattr(request.module, "COMPANY", None) == "demo":
+        yield request.getfixturevalue("demo_company")
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C360_NOW", NOW)
+        made = helpers.copied(request.getfixturevalue("template"), tmp_path_factory.mktemp("serve") / "i")
         yield made
         made.store.close()
 
@@ -56,6 +73,12 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 @pytest.fixture(scope="module")
 def db(instance: Instance) -> Served:
     return serve.open_published(instance)
+
+
+@pytest.fixture(scope="session")
+def truth() -> dict[str, Any]:
+    """What the generator knows about the demo company."""
+    return demo_instance.truth()
 
 
 @pytest.fixture(autouse=True)

@@ -13,36 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from data.demo.company import generate
 from model import policy, serve
 from model.policy import HIDDEN, Viewer
 from model.serve import NotFound, Served
-from ops.instance import Instance
 from ops.store import stamp
 from ops.tables import aliases, audit
 from run.cli import app
-from tests import demo_instance
 
+COMPANY = "demo"
 CENT = Decimal("0.01")
 NAME = "北辰精密仪器(苏州)有限公司"
 MINE, AGENT, FINANCE = "lin.xiaolan", "zhou.min", "chen.li"
-
-
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with demo_instance.shared(tmp_path_factory) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def db(instance: Instance) -> Served:
-    return serve.open_published(instance)
-
-
-@pytest.fixture(scope="module")
-def truth() -> dict[str, Any]:
-    company = generate(demo_instance.CUSTOMERS, demo_instance.SEED, today=demo_instance.DAY)
-    return dict(company.truth)
 
 
 @pytest.fixture(scope="module")

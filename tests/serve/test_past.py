@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,9 +11,8 @@ from model import serve
 from model.policy import Viewer
 from model.serve import Served, card_past
 from model.serve.timeline import end_of
-from ops.instance import Instance
-from tests import demo_instance
 
+COMPANY = "demo"
 ALL = Viewer.operator()
 DAY, END = date(2026, 5, 31), datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -23,17 +21,6 @@ def lists(**given: Any) -> dict[str, Any]:
     """The documents of a customer, empty but for what is given."""
     names = ("tickets", "projects", "milestones", "opportunities", "contracts", "orders", "ticket_events")
     return {name: given.get(name, []) for name in names}
-
-
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with demo_instance.shared(tmp_path_factory) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def db(instance: Instance) -> Served:
-    return serve.open_published(instance)
 
 
 def busiest(db: Served) -> str:

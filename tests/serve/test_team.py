@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,19 +11,8 @@ import pytest
 from model import serve
 from model.policy import Viewer
 from model.serve import NotFound, Served
-from ops.instance import Instance
-from tests import demo_instance
 
-
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with demo_instance.shared(tmp_path_factory) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def db(instance: Instance) -> Served:
-    return serve.open_published(instance)
+COMPANY = "demo"
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -20,12 +21,22 @@ from tests.warehouse import helpers
 SERVICE = policy.viewer("zhou", "zhou", "service")
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two customers as published on the first morning; tests copy it and never change it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C360_NOW", "2026-11-20T02:00:00+00:00")
+        made = helpers.instance(tmp_path_factory.mktemp("visits") / "i", mode="demo")
+        conftest.stage(made)
+        helpers.make(made)
+        made.store.close()
+    return made.home
+
+
 @pytest.fixture
-def instance(tmp_path_factory: pytest.TempPathFactory, at: Callable[[str], None]) -> Iterator[Instance]:
+def instance(built: Path, tmp_path: Path, at: Callable[[str], None]) -> Iterator[Instance]:
     at("2026-11-20T02:00")
-    made = helpers.instance(tmp_path_factory.mktemp("visits") / "i", mode="demo")
-    conftest.stage(made)
-    helpers.make(made)
+    made = helpers.copied(built, tmp_path / "i")
     yield made
     made.store.close()
 
