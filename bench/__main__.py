@@ -7,7 +7,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("ingest", "build", "lookup", "search", "aging", "alerts")
+NAMES = ("ingest", "build", "lookup", "search", "aging", "alerts", "identity")
 
 
 def main() -> int:

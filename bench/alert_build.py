@@ -14,7 +14,10 @@ import duckdb
 import polars as pl
 
 from model import schema, staging, warehouse
+from model.identity import survivorship
 from model.receivables import ledger
+from model.receivables.exposure import RATES, components_sql, limits_sql
+from model.receivables.payments import ROWS, SETTLEMENTS
 
 SEEN = datetime(2020, 1, 1, tzinfo=UTC)
 ROOM = Path(warehouse.__file__).parent
@@ -38,6 +41,8 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     con.execute((ROOM / "identity/schema.sql").read_text(encoding="utf-8"))
     con.execute("insert into meta.source values ('erp', 'erp', 'template', 'active', 1, 1, 1, 1, 1)")
     con.execute("insert into meta.source_capability values ('erp', true)")
+    con.execute(survivorship.ddl())
+    survivorship.write(con, survivorship.rules(), [("erp", "erp")])
     return con
 
 
@@ -87,6 +92,8 @@ def needed() -> tuple[warehouse.Model, ...]:
     """The models that rules, work tables and digests read, and what those read, in order."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOM / "alerts").rglob("*.toml")]
     texts.append((ROOM / "alerts/work.sql").read_text(encoding="utf-8"))
+    texts += [ROWS, SETTLEMENTS, RATES, components_sql(), limits_sql(keyed=False)]
+    texts += [(ROOM / f"reconcile/differences.{kind}").read_text(encoding="utf-8") for kind in ("sql", "py")]
     wanted = {name for text in texts for name in re.findall(r"\b(?:core|marts)\.[a-z_]+", text)}
     wanted |= set(ledger.MODELS) | {"core.dim_employee", "core.dim_customer"}
     found = []

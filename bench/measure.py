@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -31,10 +30,3 @@ def percentile(samples: list[float], share: float) -> float:
     """The sample at `share` (0..1) of the sorted list."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def timed(function: object, *arguments: object) -> float:
-    """Seconds that one call takes."""
-    started = time.perf_counter()
-    function(*arguments)  # type: ignore[operator]
-    return time.perf_counter() - started

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from ingest import landing
+from model import build, publish, warehouse
 from ops import clock
 from ops.instance import Instance, InstanceConfig, SourceConfig
 
@@ -54,6 +55,21 @@ FILES = {
         from n, range(2) r(k)""",
 }
 
+# table of a build → the query for its rows of the same customers, of whom `c` holds one row each
+SEARCHED = {
+    "core.dim_customer": "select customer_key, name, short_name, city, phone, owner_key, false as is_deleted from c",
+    "core.dim_customer_record": """
+        select customer_key, 'books' as source, code as source_id, 'erp' as role, code, name, short_name, city, phone,
+               owner_key, false as is_deleted, 1 as name_rank
+        from c""",
+    "core.dim_customer_code": """
+        select customer_key, 'books' as source, code as source_id, 'erp' as role, kind, code
+        from c, (select unnest(['code', 'id']) as kind)""",
+    "core.dim_employee": "select distinct owner_key as employee_key, true as is_active from c",
+    "core.fct_ticket": """
+        select customer_key, 'books:' || number as record_key, 'books' as source, number
+        from (select customer_key, 'T' || substr(code, 2) || '-' || k as number from c, range(2) r(k))""",
+}
 
 _IDS = {"invoice": "number", "receipt": "number", "allocation": "receipt_id || '/' || invoice_id", "ticket": "number"}
 
@@ -63,7 +79,7 @@ def _bodies(connection: duckdb.DuckDBPyConnection, numbers: str, bump: int) -> d
     lists = ", ".join(
         f"string_split('{words}', ',') as {name}" for name, words in (("s", _STEMS), ("t", _TRADES), ("c", _CITIES))
     )
-    connection.execute(f"create or replace table n as select i, {bump} as bump, {lists} from ({numbers})")
+    connection.execute(f"create or replace temp table n as select i, {bump} as bump, {lists} from ({numbers})")
     return FILES
 
 
@@ -124,6 +140,24 @@ def landed(home: Path, customers: int) -> Instance:
     return made
 
 
+def searchable(home: Path, customers: int) -> Instance:
+    """An instance with a published build that holds the customers, codes, phones and tickets of a full one."""
+    made = _create(home, home.parent / f"{home.name}-files")
+    build.build(made, full=True, release=False)
+    con = warehouse.connect(warehouse.warehouse_path(made.warehouse))
+    bodies = _bodies(con, f"select range as i from range({customers})", 0)
+    con.execute(f"""
+        create or replace temp table c as
+        select *, 'C' || lpad((substr(code, 2)::bigint + 1)::varchar, 6, '0') as customer_key,
+               'E' || lpad((substr(owner_id, 2)::bigint + 1)::varchar, 6, '0') as owner_key
+        from ({bodies["customer"]})
+    """)
+    for table, body in SEARCHED.items():
+        con.execute(f"insert into {table} by name select * from ({body}) order by all")
+    publish.publish(made, con=con)
+    return made
+
+
 def _create(home: Path, folder: Path) -> Instance:
     source = SourceConfig(name=SOURCE, connector="template", role="erp", settings={"folder": str(folder)})
-    return Instance.create(home, InstanceConfig(company="Benchmark", source=[source]))
+    return Instance.create(home, InstanceConfig(company="Benchmark", keep_builds=2, source=[source]))

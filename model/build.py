@@ -7,27 +7,35 @@ asked, the first time, when models, sources or survivorship changed, or when a f
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import duckdb
 from sqlalchemy import func, select
 
-from model import build_delta, build_merge, build_run, conform, publish, search, staging, warehouse
-from model.identity import customers, groups, people, projects, survivorship
-from model.receivables.capability import gives_allocations
+from model import build_delta, build_merge, build_run, build_settings, conform, publish, search, staging, warehouse
+from model.identity import (
+    crosswalks,
+    customers,
+    field_pins,
+    groups,
+    match_build,
+    match_model,
+    people,
+    projects,
+    survivorship,
+)
+from model.identity.match_model import Matcher
 from ops import clock, tables
 from ops.instance import Instance
 from ops.leases import lease
+from ops.progress import Progress, quiet
 from ops.store import Store
 
 if TYPE_CHECKING:
     from model.conform.stage import StageResult
 
-Progress = Callable[[str], None]
 LEASE = "build"
 FULL_SHARE = 0.2
 _LEDGER_ENTITIES = ("invoice", "receipt", "credit_note", "allocation")
@@ -55,6 +63,7 @@ def build(
     progress: Progress | None = None,
     stage: bool = True,
     release: bool = True,
+    early: conform.Early | None = None,
 ) -> BuildResult:
     """Bring the warehouse up to what has landed and publish it.
 
@@ -65,7 +74,7 @@ def build(
         build_run.remove_spill(instance.warehouse)
         con = warehouse.connect(warehouse.warehouse_path(instance.warehouse))
         try:
-            result = _build(instance, con, full=full, progress=progress, stage=stage)
+            result = _build(instance, con, full=full, progress=progress, stage=stage, early=early)
             if release:
                 _release(instance, con, result, progress)
         finally:
@@ -99,30 +108,35 @@ def _build(
     full: bool,
     progress: Progress | None,
     stage: bool,
+    early: conform.Early | None,
 ) -> BuildResult:
-    say = progress or (lambda _text: None)
+    say = progress or quiet
     seconds: dict[str, float] = {}
     started = clock.monotonic()
     _prepare(con)
-    staged = conform.stage(instance, con=con) if stage else None
+    staged = conform.stage(instance, con=con, early=early) if stage else None
     seconds["stage"] = clock.monotonic() - started
     started = clock.monotonic()
-    signature = _signature(instance)
+    matcher = match_model.current(instance)
+    signature = build_settings.signature(instance, matcher)
+    if matcher is None:
+        say("no identity parameters: records are linked by identifiers alone; `c360 identity train` makes them")
     decision = _last_decision(instance.store)
     state = _state(con)
     whole = full or state.get("signature") != signature
     if whole:
-        _write_sources(con, instance)
+        build_settings.write_sources(con, instance)
     build_delta.attach(con)
     entities = build_delta.take_changes(con)
     base, build_id = state.get("build_id"), uuid.uuid4().hex
     result: BuildResult | None = None
     if not whole:
-        if not entities and decision == int(state.get("decision", 0)):
+        pinned = field_pins.last(instance.store) == int(state.get("field_decision", 0))
+        if not entities and pinned and decision == int(state.get("decision", 0)):
             return BuildResult(None, "none", 0, 0, seconds, staged, build_id=base, base_build_id=base)
-        result = _attempt(con, instance.store, build_id, entities, decision, say)
+        result = _attempt(con, instance.store, matcher, build_id, entities, decision, say)
     if result is None:
-        result = _full(con, instance.store, build_id, decision, signature, say)
+        result = _full(con, instance.store, matcher, build_id, decision, signature, say)
     seconds["models"] = clock.monotonic() - started
     started = clock.monotonic()
     sorted_again = build_run.recluster(con)
@@ -138,7 +152,7 @@ def _build(
 def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Create the tables that are missing, unless the warehouse was laid out by this very code."""
     identity = (warehouse.ROOM / "identity" / "schema.sql").read_text(encoding="utf-8")
-    layout = staging.layout(identity)
+    layout = staging.layout(identity, survivorship.ddl(), crosswalks.ddl())
     try:
         if _state(con).get("layout") == layout:
             return
@@ -147,16 +161,24 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     warehouse.prepare(con)
     staging.create(con)
     con.execute(identity)
+    con.execute(survivorship.ddl())
+    con.execute(crosswalks.ddl())
     _set_state(con, {"layout": layout})
 
 
 def _attempt(
-    con: duckdb.DuckDBPyConnection, store: Store, build_id: str, entities: set[str], decision: int, say: Progress
+    con: duckdb.DuckDBPyConnection,
+    store: Store,
+    matcher: Matcher | None,
+    build_id: str,
+    entities: set[str],
+    decision: int,
+    say: Progress,
 ) -> BuildResult | None:
     """An increment, or None when a full build has to take its place; then `delta` is as it was before."""
     result = None
     try:
-        result = _incremental(con, store, build_id, entities, decision, say)
+        result = _incremental(con, store, matcher, build_id, entities, decision, say)
     except build_run.CountMismatchError as error:
         say(f"the increment does not add up and is rebuilt in full: {error.what}")
     if result is None:
@@ -169,19 +191,21 @@ def _attempt(
 def _full(
     con: duckdb.DuckDBPyConnection,
     store: Store,
+    matcher: Matcher | None,
     build_id: str,
     decision: int,
     signature: str,
     say: Progress,
 ) -> BuildResult:
     say("identity: all records")
-    customers.resolve_all(con, store)
+    customers.resolve_all(con, store, matcher)
     con.execute("""
         create or replace table delta.identity.crosswalk_now as
         select source, source_id, customer_key, rule, evidence from delta.identity.resolved
     """)
     people.resolve_employees(con, store)
     people.resolve_products(con, store)
+    pinned = field_pins.resolve_pins(con, store)
     groups.resolve_groups(con, only_affected=False)
     projects.resolve_projects(con)
     is_filtered = build_delta.has_hidden(con, build_delta.staged_sources())
@@ -205,11 +229,13 @@ def _full(
             *((name, name) for name in _PEOPLE),
         ):
             _replace(con, name, rows)
+        match_build.replace(con)
         for entity, relation in shown.items():
             _write_meta(con, entity, relation)
         total = build_run.run_full(con, build_id, shown, say)
         con.execute("delete from meta.changes")
         values = {"signature": signature, "decision": str(decision), "build_id": build_id}
+        values |= {"field_decision": str(pinned)}
         _set_state(con, values | {"is_filtered": str(int(is_filtered))})
         con.execute("commit")
     except BaseException:
@@ -218,12 +244,13 @@ def _full(
     return BuildResult(None, "full", total, 0)
 
 
-_PEOPLE = ("employee_crosswalk", "employee_golden", "product_crosswalk", "product_golden")
+_PEOPLE = (*people.TABLES["employee"], *people.TABLES["product"], "field_pin")
 
 
 def _incremental(
     con: duckdb.DuckDBPyConnection,
     store: Store,
+    matcher: Matcher | None,
     build_id: str,
     entities: set[str],
     decision: int,
@@ -238,7 +265,7 @@ def _incremental(
         changes |= _write_meta(con, entity, shown[entity])
     rows = con.execute("select distinct entity from meta.staging_profile").fetchall()
     inc = build_delta.Increment(set(entities), shown, {str(row[0]) for row in rows}, changes=changes)
-    build_delta.resolve(con, store, inc, int(state.get("decision", 0)))
+    build_delta.resolve(con, store, inc, int(state.get("decision", 0)), matcher)
     affected, everyone = con.execute("""
         select (select count(*) from delta.main.affected), (select count(*) from core.dim_customer)
     """).fetchall()[0]
@@ -253,6 +280,7 @@ def _incremental(
         build_run.check_counts(con, inc.changes)
         con.execute("delete from meta.changes")
         values = {"decision": str(decision), "build_id": build_id, "is_filtered": str(int(is_filtered))}
+        values |= {"field_decision": str(inc.pinned)}
         _set_state(con, values)
         con.execute("commit")
     except BaseException:
@@ -275,6 +303,7 @@ def _merge_identity(con: duckdb.DuckDBPyConnection, inc: build_delta.Increment) 
                 where k.source = t.source and k.source_id = t.source_id
             """)
             con.execute(f"insert into identity.{target} by name select * from delta.identity.{rows}")
+        match_build.merge(con)
     if "identity.customer_group" in inc.changes:
         con.execute("""
             delete from identity.customer_group
@@ -295,26 +324,6 @@ def _merge_identity(con: duckdb.DuckDBPyConnection, inc: build_delta.Increment) 
 def _replace(con: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
     con.execute(f"delete from identity.{name}")
     con.execute(f"insert into identity.{name} by name select * from delta.identity.{rows}")
-
-
-def _write_sources(con: duckdb.DuckDBPyConnection, instance: Instance) -> None:
-    ranks = survivorship.ranks(instance.config_dir)
-    con.execute("begin")
-    con.execute("delete from meta.source")
-    for source in instance.config.sources:
-        rank = ranks[source.role]
-        con.execute(
-            "insert into meta.source values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [source.name, source.role, source.connector, source.status]
-            + [rank[group] for group in survivorship.GROUPS],
-        )
-    con.execute("delete from meta.source_capability")
-    for source in instance.config.sources:
-        con.execute(
-            "insert into meta.source_capability values (?, ?)", [source.name, gives_allocations(instance, source)]
-        )
-    con.execute("delete from meta.state where key = 'signature'")
-    con.execute("commit")
 
 
 def _write_meta(con: duckdb.DuckDBPyConnection, entity: str, shown: str) -> build_delta.Changes:
@@ -346,12 +355,6 @@ def _write_meta(con: duckdb.DuckDBPyConnection, entity: str, shown: str) -> buil
             con.execute("insert into meta.first_run select * from first_run_now")
             changes["meta.first_run"] = warehouse.ALL_COLUMNS
     return changes
-
-
-def _signature(instance: Instance) -> str:
-    sources = [[s.name, s.connector, s.role, s.status, gives_allocations(instance, s)] for s in instance.config.sources]
-    ranks = survivorship.ranks(instance.config_dir)
-    return json.dumps([sources, ranks, build_run.fingerprint()], sort_keys=True)
 
 
 def _last_decision(store: Store) -> int:

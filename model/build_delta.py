@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import duckdb
 
 from model import schema
-from model.identity import customers, groups, people, projects
+from model.identity import customers, field_pins, groups, people, projects
+from model.identity.match_model import Matcher
 from model.warehouse import ALL_COLUMNS
 from ops.store import Store
 
@@ -75,7 +76,7 @@ class Increment:
     `entities`: entities of the records in delta.main.changed. `shown`: entity → its staging rows without hidden
     sources. `present`: entities that have rows. `tables`: identity table → where its new state stands, for those that
     were resolved anew. `changes`: table → the columns in which rows changed, {"*"} where rows came or went.
-    `is_moved`: customer records were resolved anew.
+    `is_moved`: customer records were resolved anew. `pinned`: the newest decision on a field that it knows.
     """
 
     entities: set[str]
@@ -84,6 +85,7 @@ class Increment:
     tables: dict[str, str] = field(default_factory=dict)
     changes: Changes = field(default_factory=dict)
     is_moved: bool = False
+    pinned: int = 0
 
 
 def attach(con: duckdb.DuckDBPyConnection) -> None:
@@ -131,10 +133,12 @@ def take_changes(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in con.execute("select distinct entity from delta.main.changed").fetchall()}
 
 
-def resolve(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment, last_decision: int) -> None:
+def resolve(
+    con: duckdb.DuckDBPyConnection, store: Store, inc: Increment, last_decision: int, matcher: Matcher | None
+) -> None:
     """Resolve identities for the increment, fill delta.main.affected and note what changed in identity tables."""
     con.execute("create or replace table delta.main.affected (customer_key varchar)")
-    inc.is_moved = moved = customers.resolve_changed(con, store, inc.entities, last_decision)
+    inc.is_moved = moved = customers.resolve_changed(con, store, inc.entities, last_decision, matcher)
     others = ""
     if moved:
         others = """
@@ -171,6 +175,7 @@ def resolve(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment, last_d
             """)
         groups.add_descendants(con, "delta.main.affected")
     _people(con, store, inc)
+    _pins(con, store, inc)
     _by_record(con, inc)
     projects.resolve_some_projects(con, is_needed=bool({"project"} & inc.present))
     con.execute("""
@@ -229,7 +234,7 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> Non
         if entity not in inc.entities:
             continue
         work(con, store)
-        for name in (f"{entity}_crosswalk", f"{entity}_golden"):
+        for name in people.TABLES[entity]:
             inc.tables[f"identity.{name}"] = f"delta.identity.{name}"
             differs = con.execute(_difference(f"delta.identity.{name}", f"identity.{name}")).fetchall()
             if differs[0][0]:
@@ -245,6 +250,8 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> Non
         """)
         for entity, column in PERSON_COLUMNS.items():
             _add_changed(con, inc, entity, "delta.main.person", column)
+    if "employee" in inc.entities:
+        _owners_by_name(con, inc)
     if "product" in inc.entities:
         con.execute("""
             create or replace table delta.main.goods as
@@ -260,14 +267,49 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> Non
             select 'sales_order_line', source, source_id from staging.sales_order_line
             where upper(trim(product_code)) in (
                 (select code from (
-                    select product_key, code from identity.product_golden
-                    except select product_key, code from delta.identity.product_golden
+                    select * from identity.product_code except select * from delta.identity.product_code
                 ))
                 union (select code from (
-                    select product_key, code from delta.identity.product_golden
-                    except select product_key, code from identity.product_golden
+                    select * from delta.identity.product_code except select * from identity.product_code
                 ))
             )
+        """)
+
+
+def _owners_by_name(con: duckdb.DuckDBPyConnection, inc: Increment) -> None:
+    """Customers whose owner is named by a mail or staff number that means somebody else now, or whose source came to
+    have employees of its own, or lost them."""
+    if not {"identity.employee_identifier", "identity.employee_crosswalk"} & inc.changes.keys():
+        return
+    con.execute("""
+        insert into delta.main.changed
+        select distinct 'customer', c.source, c.source_id from staging.customer as c
+        where lower(trim(c.owner_id)) in (
+            select value from (select * from identity.employee_identifier
+                               except select * from delta.identity.employee_identifier)
+            union all select value from (select * from delta.identity.employee_identifier
+                                         except select * from identity.employee_identifier)
+        ) or c.owner_id is not null and c.source in (
+            (select source from identity.employee_crosswalk except select source from delta.identity.employee_crosswalk)
+            union all
+            (select source from delta.identity.employee_crosswalk except select source from identity.employee_crosswalk)
+        )
+    """)
+
+
+def _pins(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> None:
+    """Decisions on fields as they hold now; the customers of records that won or lost one are affected."""
+    inc.pinned = field_pins.resolve_pins(con, store)
+    inc.tables["identity.field_pin"] = "delta.identity.field_pin"
+    if con.execute(_difference("delta.identity.field_pin", "identity.field_pin")).fetchall()[0][0]:
+        inc.changes["identity.field_pin"] = ALL_COLUMNS
+        con.execute("""
+            insert into delta.main.affected
+            select x.customer_key from delta.identity.crosswalk_now as x
+            semi join (
+                (select * from identity.field_pin except select * from delta.identity.field_pin)
+                union all (select * from delta.identity.field_pin except select * from identity.field_pin)
+            ) as p on p.source = x.source and p.source_id = x.source_id
         """)
 
 

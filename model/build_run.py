@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container
+from collections.abc import Container
 from pathlib import Path
 
 import duckdb
@@ -12,8 +12,8 @@ from model import warehouse
 from model.warehouse import Model
 from ops import clock
 from ops.errors import FatalError
+from ops.progress import Progress
 
-Progress = Callable[[str], None]
 # model, mode (full or incremental), rows, seconds, ISO instant of its start
 Record = tuple[str, str, int, float, str]
 
@@ -43,8 +43,9 @@ TAIL_SHARE = 0.25
 def fingerprint() -> str:
     """Changes when a model, the identity code's tables or the survivorship defaults change: then a build is full."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(warehouse.ROOM.glob("*/*")):
-        if path.suffix in (".sql", ".py", ".toml") and path.parent.name in ("core", "marts", "identity", "schema"):
+    rooms = ("core", "marts", "identity", "schema", "matching", "names")
+    for path in sorted(path for pattern in ("*/*", "identity/*/*") for path in warehouse.ROOM.glob(pattern)):
+        if path.suffix in (".sql", ".py", ".toml") and path.parent.name in rooms:
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -59,6 +59,7 @@ class Slicer:
             for entity in CHILDREN:
                 if entity in self.cut:
                     self._add_orphans(entity)
+                    self._add_versions(entity)
         for entity, column, parent in (*self._pairs(CHILDREN), *self._pairs(FALLBACKS)):
             self._add_parents(entity, column, parent)
         self._close_crosswalk()

@@ -1,4 +1,4 @@
-"""The mapping as a document for people: fields, entities, lookups and the integration inventory.
+"""The mapping as a document for people: fields, entities, lookups, integration inventory and survivorship.
 
 Everything is read from the same specs and mappings that collecting and staging run on, so it cannot say otherwise.
 """
@@ -12,20 +12,24 @@ from typing import Any
 import xlsxwriter
 
 from ingest.spec import SourceSpec, StreamSpec, discover
-from model import schema
+from model import mapping_survivorship, schema
+from model.conform.sources import mapping_of
 from model.conform.spec import Condition, EntityMapping, FieldSpec, Mapping
-from model.conform.stage import mapping_of
+from model.identity import survivorship
+from model.identity.survivorship import Rules
 from ops.errors import C360Error, FatalError
 from ops.instance import Instance, SourceConfig
 
 Rows = list[dict[str, Any]]
-_WIDTHS = {"from": 48, "note": 40, "rule": 48, "meaning": 40, "description": 40, "exceptions": 60, "deletes": 36}
+_WIDTHS = {"from": 48, "note": 40, "rule": 48, "meaning": 40, "description": 40, "exceptions": 60, "deletes": 36,
+           "system_of_record": 32, "survivorship": 56, "order": 32}  # fmt: skip
 
 
 def document(instance: Instance) -> dict[str, Rows]:
-    """Sheets of the instance's sources: fields, entities, lookups, inventory; each a list of rows, ready for JSON.
+    """Sheets of the instance's sources: fields, entities, lookups, inventory, survivorship; lists of rows for JSON.
 
-    fields: one row per source, entity table and canonical field. inventory: one row per source and stream.
+    fields: one row per source, entity table and canonical field, with its system of record. inventory: one row per
+    source and stream. survivorship: one row per field of a customer and business state.
     """
     if not instance.config.sources:
         raise FatalError("this instance has no source", remedy="add one with `c360 source add`, or ask for --shipped")
@@ -47,10 +51,12 @@ def shipped(instance: Instance) -> dict[str, Rows]:
 
 def _document(instance: Instance, sources: list[SourceConfig]) -> dict[str, Rows]:
     sheets: dict[str, Rows] = {"fields": [], "entities": [], "lookups": [], "inventory": []}
+    rules = survivorship.rules(instance.config_dir, [source.name for source in sources])
+    givers = _givers(instance, sources)
     for source in sources:
         spec = SourceSpec.load(source.connector, instance.config_dir)
         mapping = mapping_of(instance, source)
-        sheets["fields"] += list(_fields(source, mapping))
+        sheets["fields"] += list(_fields(source, mapping, rules, sources, givers))
         sheets["entities"] += [_entity(source, mapping, entity) for entity in mapping.entities]
         sheets["lookups"] += [
             {"source": source.name, "lookup": name, "value": value, "becomes": target}
@@ -58,10 +64,27 @@ def _document(instance: Instance, sources: list[SourceConfig]) -> dict[str, Rows
             for value, target in table.items()
         ]
         sheets["inventory"] += [_stream(instance, source, spec, stream, mapping) for stream in spec.streams]
+    sheets["survivorship"] = mapping_survivorship.rows(rules, givers)
     return sheets
 
 
-def _fields(source: SourceConfig, mapping: Mapping) -> Iterator[dict[str, Any]]:
+def _givers(instance: Instance, sources: list[SourceConfig]) -> dict[str, list[SourceConfig]]:
+    """Canonical field of a customer → the sources whose mapping has it."""
+    found: dict[str, list[SourceConfig]] = {}
+    for source in sources:
+        mapped = [entity for entity in mapping_of(instance, source).entities if entity.entity == "customer"]
+        for name in sorted({name for entity in mapped for name in entity.fields}):
+            found.setdefault(name, []).append(source)
+    return found
+
+
+def _fields(
+    source: SourceConfig,
+    mapping: Mapping,
+    rules: Rules,
+    sources: list[SourceConfig],
+    givers: dict[str, list[SourceConfig]],
+) -> Iterator[dict[str, Any]]:
     for entity in mapping.entities:
         columns = schema.entity(entity.entity).by_name
         for name, field in entity.fields.items():
@@ -87,6 +110,7 @@ def _fields(source: SourceConfig, mapping: Mapping) -> Iterator[dict[str, Any]]:
                 "default": field.default,
                 "on_error": field.on_error,
                 "owner": field.owner or entity.owner or mapping.owner or None,
+                **mapping_survivorship.of_canonical(rules, sources, givers, source.name, entity.entity, name),
                 "note": field.note,
                 "meaning": column.description or None,
                 "example": column.example or None,

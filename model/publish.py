@@ -14,7 +14,7 @@ the customers that differ are then written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from ops import clock
 from ops.errors import FatalError
 from ops.instance import Instance
 from ops.leases import lease
+from ops.progress import Progress, quiet
 from ops.store import stamp
 
 LEASE = "publish"
@@ -52,7 +53,7 @@ def publish(
     con: duckdb.DuckDBPyConnection | None = None,
     changed_keys: Sequence[str] | None = None,
     base_build_id: str | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> str:
     """Publish the warehouse as it stands and return the new version.
 
@@ -60,7 +61,7 @@ def publish(
     `base_build_id`; the sidecar of that build is then taken forward, otherwise it is built anew. Raises FatalError
     when the warehouse has no finished build.
     """
-    say = progress or (lambda _text: None)
+    say = progress or quiet
     with lease(instance.store, LEASE):
         folder = instance.published
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -45,38 +46,42 @@ create index if not exists document_customer on document (customer_key);
 create index if not exists customer_owner on customer (owner_key);
 """
 _ENTRIES = """
-with record as (select * from core.dim_customer_record where not is_deleted {and_keys}),
+with record as (
+    select customer_key, name, short_name, former_name, phone, email from core.dim_customer_record where not is_deleted
+),
+owner as (select customer_key, owner_key from core.dim_customer),
 found as (
-    select customer_key, 'name' as kind, name as value, null as mask from core.dim_customer where true {and_keys}
-    union select customer_key, 'short_name', short_name, null from core.dim_customer where true {and_keys}
-    union select customer_key, 'english_name', english_name, null from core.dim_customer where true {and_keys}
+    select customer_key, 'name' as kind, name as value, null as mask from core.dim_customer
+    union select customer_key, 'short_name', short_name, null from core.dim_customer
+    union select customer_key, 'english_name', english_name, null from core.dim_customer
     union select customer_key, 'name', name, null from record
     union select customer_key, 'short_name', short_name, null from record
     union select customer_key, 'former_name', former_name, null from record
     union select customer_key, 'phone', phone, 'phone' from record
     union select customer_key, 'email', email, null from record
-    union select customer_key, kind, code, null from core.dim_customer_code where true {and_keys}
-    union select customer_key, 'code', customer_key, null from core.dim_customer where true {and_keys}
-    union select customer_key, 'contact', name, null from core.dim_contact where true {and_keys}
-    union select customer_key, 'email', email, null from core.dim_contact where true {and_keys}
-    union select customer_key, 'phone', phone, 'phone' from core.dim_contact where true {and_keys}
-    union select customer_key, 'phone', mobile, 'phone' from core.dim_contact where true {and_keys}
-    union select customer_key, 'project', code, null from core.dim_project where true {and_keys}
-    union select customer_key, 'project', name, null from core.dim_project where true {and_keys}
+    union select customer_key, kind, code, null from core.dim_customer_code
+    union select customer_key, 'code', customer_key, null from core.dim_customer
+    union select customer_key, 'contact', name, null from core.dim_contact
+    union select customer_key, 'email', email, null from core.dim_contact
+    union select customer_key, 'phone', phone, 'phone' from core.dim_contact
+    union select customer_key, 'phone', mobile, 'phone' from core.dim_contact
+    union select customer_key, 'project', code, null from core.dim_project
+    union select customer_key, 'project', name, null from core.dim_project
 )
-select customer_key, found.kind, value, mask, customer.owner_key,
+select customer_key, found.kind, value, mask, owner.owner_key,
        case found.kind {ranks} else {other} end * 256 + least(length(value), 255) as rank
-from found join core.dim_customer as customer using (customer_key)
+from found join owner using (customer_key)
 where value is not null and value <> '' and customer_key <> 'C000000'
 order by rank, value, customer_key, found.kind"""
+_CUSTOMERS = "select customer_key, coalesce(name, '?'), owner_key from core.dim_customer"
 _DOCUMENTS = """
 select customer_key, kind, number from (
-    select customer_key, 'order' as kind, number from core.fct_order where true {and_keys}
-    union select customer_key, 'invoice', number from core.fct_invoice where true {and_keys}
-    union select customer_key, 'tax_invoice', tax_invoice_number from core.fct_invoice where true {and_keys}
-    union select customer_key, 'contract', number from core.fct_contract where true {and_keys}
-    union select customer_key, 'shipment', number from core.fct_shipment where true {and_keys}
-    union select customer_key, 'ticket', number from core.fct_ticket where true {and_keys}
+    select customer_key, 'order' as kind, number from core.fct_order
+    union select customer_key, 'invoice', number from core.fct_invoice
+    union select customer_key, 'tax_invoice', tax_invoice_number from core.fct_invoice
+    union select customer_key, 'contract', number from core.fct_contract
+    union select customer_key, 'shipment', number from core.fct_shipment
+    union select customer_key, 'ticket', number from core.fct_ticket
 ) where number is not null and number <> '' and customer_key <> 'C000000'"""
 
 
@@ -84,7 +89,7 @@ select customer_key, kind, number from (
 def uses() -> dict[str, frozenset[str]]:
     """The tables a sidecar is made of, with the columns that it reads."""
     found = {"core.dim_employee": warehouse.ALL_COLUMNS}
-    for sql in (_ENTRIES.format(and_keys="", **_ranks()), _DOCUMENTS.format(and_keys="")):
+    for sql in (_CUSTOMERS, _ENTRIES.format(**_ranks()), _DOCUMENTS):
         for table, columns in warehouse.uses(sql, "search").items():
             found[table] = found.get(table, frozenset()) | columns
     return found
@@ -115,10 +120,11 @@ def build_sidecar(
             target.executescript(_SCHEMA)
             target.execute(f"pragma user_version={_TOKENS}")
         target.execute("begin")
-        keys = list(changed_keys or []) if takes_forward else None
-        if keys is not None:
-            _remove(target, keys)
-        _fill(source, target, keys)
+        _write_employees(source, target)
+        if takes_forward:
+            _replace(source, target, list(changed_keys or []))
+        else:
+            _fill(source, target)
         target.execute("commit")
         target.executescript(_INDEXES)
         if not takes_forward:
@@ -138,50 +144,94 @@ def _tokens_of(sidecar: Path) -> int:
         connection.close()
 
 
-def _remove(target: sqlite3.Connection, keys: list[str]) -> None:
-    target.execute("create temp table gone (customer_key text primary key)")
-    target.executemany("insert or ignore into gone values (?)", [(item,) for item in keys])
-    rows = target.execute(
-        """select id, kind, value, mask, owner_key from entry
-           where customer_key in (select customer_key from gone) order by id"""
-    ).fetchall()
-    target.executemany(
-        "insert into words (words, rowid, tokens) values ('delete', ?, ?)",
-        [(row[0], _tokens(row[1], row[2], row[3], row[4])) for row in rows],
-    )
-    for table in ("entry", "document", "customer"):
-        target.execute(f"delete from {table} where customer_key in (select customer_key from gone)")
-
-
-def _fill(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, keys: list[str] | None) -> None:
-    condition = "" if keys is None else "and customer_key in (select customer_key from changed)"
-    if keys is not None:
-        source.execute("create or replace temp table changed (customer_key varchar)")
-        source.execute("insert into changed select unnest(?)", [keys])
+def _write_employees(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection) -> None:
     target.execute("delete from employee")
     target.executemany(
         "insert into employee values (?, ?, ?)",
         source.execute("select employee_key, manager_key, team from core.dim_employee").fetchall(),
     )
-    people = source.execute(f"select customer_key, name, owner_key from core.dim_customer where true {condition}")
-    target.executemany("insert into customer values (?, coalesce(?, '?'), ?)", people.fetchall())
-    if keys == []:
+
+
+def _fill(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection) -> None:
+    """Every customer, entry and document of the build."""
+    people = source.execute(_CUSTOMERS)
+    target.executemany("insert into customer values (?, ?, ?)", people.fetchall())
+    found = source.execute(_ENTRIES.format(**_ranks()))
+    while rows := found.fetchmany(50_000):
+        _insert_entries(target, rows)
+    found = source.execute(_DOCUMENTS)
+    while rows := found.fetchmany(50_000):
+        _insert_documents(target, rows)
+
+
+def _replace(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, keys: list[str]) -> None:
+    """Of the customers `keys`, write what is new and remove what is gone: most of it stays as it was."""
+    if not keys:
         return
-    (number,) = target.execute("select last from counter").fetchone()
-    found = source.execute(_ENTRIES.format(and_keys=condition, **_ranks()))
-    while rows := found.fetchmany(50_000):
-        entries, words = [], []
-        for customer_key, kind, value, mask, owner, rank in rows:
-            number += 1
-            entry_id = rank << _NUMBER_BITS | number
-            entries.append((entry_id, customer_key, kind, value, key(value), mask, owner))
-            words.append((entry_id, _tokens(kind, value, mask, owner)))
-        target.executemany("insert into entry values (?, ?, ?, ?, ?, ?, ?)", entries)
-        target.executemany("insert into words (rowid, tokens) values (?, ?)", words)
-    target.execute("update counter set last = ?", [number])
-    found = source.execute(_DOCUMENTS.format(and_keys=condition))
-    while rows := found.fetchmany(50_000):
-        target.executemany("insert into document values (?, ?, ?, ?)", [(*row, key(row[2])) for row in rows])
+    slices = _slices(source, keys)
+    target.execute("create temp table changed (customer_key text primary key)")
+    target.executemany("insert or ignore into changed values (?)", [(item,) for item in keys])
+    among = "customer_key in (select customer_key from changed)"
+    kept = f"select customer_key, name, owner_key from customer where {among}"
+    had, has = _difference(source, target, slices, _CUSTOMERS, kept)
+    target.executemany("delete from customer where customer_key = ?", [row[:1] for row in had])
+    target.executemany("insert into customer values (?, ?, ?)", list(has))
+    kept = f"select customer_key, kind, value, mask, owner_key, id >> {_NUMBER_BITS}, id from entry where {among}"
+    had, has = _difference(source, target, slices, _ENTRIES.format(**_ranks()), kept)
+    words = [(row[-1], _tokens(*row[1:5])) for row in had]
+    target.executemany("insert into words (words, rowid, tokens) values ('delete', ?, ?)", words)
+    target.executemany("delete from entry where id = ?", [row[-1:] for row in had])
+    _insert_entries(target, sorted(has, key=lambda row: (row[5], row[2], row[0], row[1])))
+    kept = f"select customer_key, kind, value, rowid from document where {among}"
+    had, has = _difference(source, target, slices, _DOCUMENTS, kept)
+    target.executemany("delete from document where rowid = ?", [row[-1:] for row in had])
+    _insert_documents(target, sorted(has))
+
+
+def _slices(source: duckdb.DuckDBPyConnection, keys: list[str]) -> dict[str, str]:
+    """Table → a temporary one with the rows of the customers `keys`, as far as the sidecar reads its columns."""
+    source.execute("create or replace temp table changed (customer_key varchar)")
+    source.execute("insert into changed select unnest(?)", [keys])
+    found = {}
+    for table, columns in uses().items():
+        if table != "core.dim_employee":
+            found[table] = "changed_" + table.partition(".")[2]
+            source.execute(f"""
+                create or replace temp table {found[table]} as select {", ".join(sorted(columns))} from {table}
+                where customer_key in (select customer_key from changed)
+            """)
+    return found
+
+
+def _difference(
+    source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, slices: dict[str, str], wanted: str, kept: str
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Rows of `kept` that `wanted` no longer gives, and rows of `wanted` that `kept` lacks.
+
+    A row of `kept` may end in a number that `wanted` does not have: by that number it can be removed.
+    """
+    new = set(source.execute(warehouse.redirect(wanted, slices)).fetchall())
+    width = len(source.description)
+    old = {row[:width]: row for row in target.execute(kept).fetchall()}
+    return [row for key_, row in old.items() if key_ not in new], [row for row in new if row not in old]
+
+
+def _insert_entries(target: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """`rows`: customer_key, kind, value, mask, owner_key, rank, in the order in which they are numbered."""
+    (last,) = target.execute("select last from counter").fetchone()
+    entries, words = [], []
+    for number, (customer_key, kind, value, mask, owner, rank) in enumerate(rows, start=last + 1):
+        entry_id = rank << _NUMBER_BITS | number
+        entries.append((entry_id, customer_key, kind, value, key(value), mask, owner))
+        words.append((entry_id, _tokens(kind, value, mask, owner)))
+    target.executemany("insert into entry values (?, ?, ?, ?, ?, ?, ?)", entries)
+    target.executemany("insert into words (rowid, tokens) values (?, ?)", words)
+    target.execute("update counter set last = last + ?", [len(rows)])
+
+
+def _insert_documents(target: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """`rows`: customer_key, kind, number."""
+    target.executemany("insert into document values (?, ?, ?, ?)", [(*row, key(row[2])) for row in rows])
 
 
 def _ranks() -> dict[str, str]:

@@ -238,6 +238,9 @@ def _matching(connection: sqlite3.Connection, match: str, viewer: Viewer, owners
         match = f"({match}) AND (" + " OR ".join(f'"own{key(owner)}"' for owner in owners) + ")"
     if "phone" in viewer.masks:
         match = f'({match}) NOT "maskphone"'
+    # a value may hold the very word that marks an owner or a mask, so the entry itself decides
+    rule, values = _among(owners, "entry.owner_key")
+    shown = "entry.mask is not 'phone'" if "phone" in viewer.masks else "true"
     sql = f"""select {_COLUMNS} from words cross join entry on entry.id = words.rowid
-              where words match ? order by words.rowid limit {_SCANNED}"""
-    return connection.execute(sql, [match])
+              where words match ? and {rule} and {shown} order by words.rowid limit {_SCANNED}"""
+    return connection.execute(sql, [match, *values])

@@ -180,8 +180,9 @@ def _columns(table: exp.Table) -> frozenset[str]:
     select = table.find_ancestor(exp.Select)
     if select is None:
         return ALL_COLUMNS
-    others = (node for node in select.find_all(exp.Table, exp.Star, exp.Select) if node is not select)
-    if any(node is not table for node in others):
+    others = [node for node in select.find_all(exp.Table, exp.Star, exp.Select) if node is not select]
+    # count(*) needs no column: rows that come or go touch every reader of their table anyway
+    if any(node is not table and not isinstance(node.parent, exp.Count) for node in others):
         return ALL_COLUMNS
     return frozenset(column.name for column in select.find_all(exp.Column))
 

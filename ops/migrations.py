@@ -39,7 +39,46 @@ def _collection_work(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_all, _visits_with_marks, _collection_work]
+def _bound_keys(connection: Connection) -> None:
+    """Where decisions come from, and the record each golden key is bound to: the one that has carried it longest."""
+    known = {column["name"] for column in inspect(connection).get_columns("match_decisions")}
+    for name, kind in (("origin", "VARCHAR(20) DEFAULT 'steward' NOT NULL"), ("batch_id", "VARCHAR(40)"),
+                       ("seen", "VARCHAR(40)")):  # fmt: skip
+        if name not in known:
+            connection.execute(text(f"ALTER TABLE match_decisions ADD COLUMN {name} {kind}"))
+    metadata.create_all(connection)
+    connection.execute(
+        text(
+            "INSERT INTO golden_keys (kind, golden_key, source, source_id, created_at)"
+            " SELECT kind, golden_key, source, source_id, since FROM ("
+            "  SELECT r.*, row_number() OVER (PARTITION BY kind, golden_key ORDER BY since, source, source_id) AS place"
+            "  FROM registry AS r) AS ranked WHERE place = 1 AND NOT EXISTS ("
+            "  SELECT 1 FROM golden_keys AS k WHERE k.kind = ranked.kind AND k.golden_key = ranked.golden_key)"
+        )
+    )
+
+
+def _accepted_differences(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+def _field_decisions(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+def _quality_history(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+MIGRATIONS: list[Callable[[Connection], None]] = [
+    _create_all,
+    _visits_with_marks,
+    _collection_work,
+    _bound_keys,
+    _accepted_differences,
+    _field_decisions,
+    _quality_history,
+]
 
 
 def migrate(connection: Connection) -> int:

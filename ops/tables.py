@@ -11,14 +11,20 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-metadata = MetaData()
+from ops.identity_tables import aliases as aliases
+from ops.identity_tables import golden_keys as golden_keys
+from ops.identity_tables import match_decisions as match_decisions
+from ops.identity_tables import registry as registry
+from ops.identity_tables import registry_history as registry_history
+from ops.identity_tables import registry_moves as registry_moves
+from ops.metadata import metadata as metadata
+from ops.quality_tables import quality_history as quality_history
 
 runs = Table(
     "runs",
@@ -64,6 +70,9 @@ leases = Table(
     Column("expires_at", String(40), nullable=False),
 )
 
+# the source of a request for a build without a collection
+BUILD_ONLY = ""
+
 sync_requests = Table(
     "sync_requests",
     metadata,
@@ -94,51 +103,6 @@ quarantine = Table(
     Column("updated_at", String(40), nullable=False),
     UniqueConstraint("source", "stream", "record_id", "entity", "field", "document_hash", name="quarantine_once"),
     Index("quarantine_open", "status", "source", "stream"),
-)
-
-match_decisions = Table(
-    "match_decisions",
-    metadata,
-    Column("decision_id", Integer, primary_key=True, autoincrement=True),
-    Column("left_source", String(100), nullable=False),
-    Column("left_id", String(300), nullable=False),
-    Column("right_source", String(100), nullable=False),
-    Column("right_id", String(300), nullable=False),
-    Column("decision", String(20), nullable=False, comment="same, different, unsure"),
-    Column("decided_by", String(100), nullable=False),
-    Column("decided_at", String(40), nullable=False),
-    Column("reason", Text),
-)
-
-registry = Table(
-    "registry",
-    metadata,
-    Column("kind", String(20), primary_key=True, comment="customer, employee, product"),
-    Column("source", String(100), primary_key=True),
-    Column("source_id", String(300), primary_key=True),
-    Column("golden_key", String(40), nullable=False),
-    Column("since", String(40), nullable=False),
-    Index("registry_by_key", "kind", "golden_key"),
-)
-
-registry_history = Table(
-    "registry_history",
-    metadata,
-    Column("event_id", Integer, primary_key=True, autoincrement=True),
-    Column("kind", String(20), nullable=False),
-    Column("event", String(20), nullable=False, comment="create, merge, split, retire"),
-    Column("golden_key", String(40), nullable=False),
-    Column("other_key", String(40)),
-    Column("at", String(40), nullable=False),
-)
-
-aliases = Table(
-    "aliases",
-    metadata,
-    Column("kind", String(20), primary_key=True),
-    Column("alias_key", String(40), primary_key=True),
-    Column("golden_key", String(40), nullable=False),
-    Column("since", String(40), nullable=False),
 )
 
 alerts = Table(
@@ -305,6 +269,52 @@ suggestions = Table(
     Column("told_at", String(40), nullable=False),
     Column("withdrawn_at", String(40)),
     Column("withdrawn_by", String(100)),
+    Column("note", Text),
+)
+
+accepted_differences = Table(
+    "accepted_differences",
+    metadata,
+    Column("acceptance_id", Integer, primary_key=True, autoincrement=True),
+    Column("rule", String(100), nullable=False),
+    Column("anchor", String(300), nullable=False, comment="what both sides name: contract, order, account, invoice"),
+    Column("currency", String(3), comment="empty where nothing has one"),
+    Column("left_amount", String(30), comment="what was accepted: other amounts or counts end it"),
+    Column("right_amount", String(30)),
+    Column("left_count", Integer, nullable=False),
+    Column("right_count", Integer, nullable=False),
+    Column("reason", String(60), nullable=False),
+    Column("note", Text),
+    Column("accepted_by", String(100), nullable=False),
+    Column("accepted_at", String(40), nullable=False),
+    Column("withdrawn_by", String(100)),
+    Column("withdrawn_at", String(40)),
+    Index("accepted_by_rule", "rule", "anchor"),
+)
+
+field_decisions = Table(
+    "field_decisions",
+    metadata,
+    Column("decision_id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(100), nullable=False),
+    Column("source_id", String(300), nullable=False, comment="the record whose value it is about"),
+    Column("field", String(60), nullable=False),
+    Column("decision", String(20), nullable=False, comment="right, retract (takes back what was said before)"),
+    Column("value", Text, comment="what the record said; a decision holds while it still says so"),
+    Column("decided_by", String(100), nullable=False),
+    Column("decided_at", String(40), nullable=False),
+    Column("reason", Text),
+    Index("field_decisions_by_record", "source", "source_id", "field"),
+)
+
+notice_events = Table(
+    "notice_events",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("notice_key", String(700), nullable=False, index=True, comment="event and the record it asks about"),
+    Column("at", String(40), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("state", String(20), nullable=False, comment="done, not_needed, open (opened again)"),
     Column("note", Text),
 )
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,10 @@ from ops.errors import FatalError
 from ops.instance import Instance, parse_config
 from ops.leases import LeaseHeld, lease
 from ops.migrations import MIGRATIONS
+from ops.progress import Progress, quiet
 from ops.store import Store, stamp
 from run import archive
 
-Progress = Callable[[str], None]
 _LANDING, _PUBLISHED, _SECRETS = "landing", "published", "secrets"
 _FOLDERS = ("config", "models", "documents")
 
@@ -62,7 +62,7 @@ def back_up(
     with_secrets: bool = False,
     with_warehouse: bool = False,
     wait_s: float = 600.0,
-    progress: Progress = lambda _text: None,
+    progress: Progress = quiet,
 ) -> Backup:
     """Write a backup of `instance` to `target` (a folder, or a file ending in .tar, .tar.gz or .tgz), mode 0600.
 
@@ -149,9 +149,7 @@ def _landing(instance: Instance, out: archive.Writer) -> int:
     return runs
 
 
-def restore(
-    backup: Path, home: Path, *, store_url: str | None = None, progress: Progress = lambda _text: None
-) -> Restored:
+def restore(backup: Path, home: Path, *, store_url: str | None = None, progress: Progress = quiet) -> Restored:
     """Restore `backup` into the new folder `home`, with the store brought to this version.
 
     `home` appears under its name only when everything is verified and in place. `store_url` (or "sqlite") names

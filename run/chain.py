@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest import collect
 from ingest.collect import RunResult
-from model import alerts, build, delivery, renewal
+from ingest.landing import Watch
+from model import alerts, build, conform, delivery, renewal
 from model.build import BuildResult
+from model.identity import match_train
+from model.quality import history as quality_history
 from ops import clock
 from ops.errors import C360Error
 from ops.instance import Instance
-
-Progress = Callable[[str], None]
-
-
-def quiet(_: str) -> None:
-    """A progress callback that says nothing."""
+from ops.progress import Progress, quiet
 
 
 @dataclass
@@ -39,15 +36,21 @@ def refresh(
     """
     result = ChainResult()
     started = clock.monotonic()
-    result.runs = gather(instance, sources, full=full, progress=progress)
-    result.problems += problems(result.runs)
-    result.seconds["collect"] = clock.monotonic() - started
-    after_collection(instance, result, full=full, progress=progress)
+    with conform.Early(instance) as early:
+        result.runs = gather(instance, sources, full=full, progress=progress, watch=early)
+        result.problems += problems(result.runs)
+        result.seconds["collect"] = clock.monotonic() - started
+        after_collection(instance, result, full=full, progress=progress, early=early)
     return result
 
 
 def gather(
-    instance: Instance, sources: list[str] | None, *, full: bool = False, progress: Progress = quiet
+    instance: Instance,
+    sources: list[str] | None,
+    *,
+    full: bool = False,
+    progress: Progress = quiet,
+    watch: Watch | None = None,
 ) -> list[RunResult]:
     """Collect all active sources side by side, or those named (`source` or `source/stream`); a line per stream."""
 
@@ -55,12 +58,12 @@ def gather(
         progress(f"{run.source:9} {run.stream:20} {run.rows_landed:>9,} rows landed" + (" FAILED" if run.error else ""))
 
     if sources is None:
-        return collect.sync_all(instance, full=full, progress=tell)
+        return collect.sync_all(instance, full=full, progress=tell, watch=watch)
     parts = [name.partition("/") for name in sources]
     return [
         run
         for source, _, stream in parts
-        for run in collect.sync(instance, source, stream or None, full=full, progress=tell)
+        for run in collect.sync(instance, source, stream or None, full=full, progress=tell, watch=watch)
     ]
 
 
@@ -74,17 +77,31 @@ def problems(runs: list[RunResult]) -> list[str]:
 
 
 def after_collection(
-    instance: Instance, result: ChainResult, *, full: bool = False, progress: Progress = quiet
+    instance: Instance,
+    result: ChainResult,
+    *,
+    full: bool = False,
+    progress: Progress = quiet,
+    early: conform.Early | None = None,
 ) -> None:
-    """Build, publish, judge the alert rules on the new build and hand due messages to the mail server."""
+    """Build, publish, judge the alert rules on the new build and hand due messages to the mail server.
+
+    `early` has watched the collection and mapped its parts meanwhile. Before the first build the matcher's parameters
+    are trained on what has landed; later only `identity train` does.
+    """
     started = clock.monotonic()
-    result.build = build.build(instance, full=full, progress=progress)
+    match_train.ensure(instance, early=early)
+    result.build = build.build(instance, full=full, progress=progress, early=early)
     result.seconds["build"] = clock.monotonic() - started
     judge(instance, result.problems)
 
 
 def judge(instance: Instance, found: list[str]) -> None:
-    """Score renewals with the current model and evaluate alert rules; problems are added to `found`."""
+    """Score renewals, note the build's data quality and evaluate alert rules; problems are added to `found`."""
+    try:
+        quality_history.record(instance)
+    except C360Error as error:
+        found.append(str(error))
     try:
         renewal.score(instance)
     except C360Error as error:

@@ -14,6 +14,7 @@ import typer
 
 from model import serve
 from model.policy import Viewer
+from ops.errors import FatalError
 from ops.instance import Instance
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class Context:
     def viewer(self) -> Viewer:
         """Whose rows and masks hold for this call."""
         return serve.sign_in(self.instance, self.user)
+
+    def need_everything(self, what: str) -> None:
+        """FatalError unless this call's user sees all customers: `what` is not kept apart by owner."""
+        if self.viewer.scope != "all":
+            raise FatalError(f"{what} is about all customers, and {self.user} does not see all", valid="operator")
 
     @cached_property
     def served(self) -> Served:

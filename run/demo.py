@@ -18,6 +18,7 @@ from model import renewal
 from ops import clock, secrets
 from ops.errors import C360Error, FatalError
 from ops.instance import Instance, InstanceConfig, Role, SourceConfig
+from ops.progress import Progress, quiet
 from run import chain
 
 SOURCES: tuple[tuple[str, str, Role], ...] = (
@@ -110,7 +111,7 @@ def prepared(
     customers: int = 2000,
     seed: int = 20260101,
     tick_seconds: float = 0,
-    progress: chain.Progress = chain.quiet,
+    progress: Progress = quiet,
 ) -> Iterator[tuple[Instance, chain.ChainResult, Simulators]]:
     """The demo collected, built, published, its renewal model trained and its alerts judged; simulators running."""
     os.environ.setdefault("C360_HOME", str(home))

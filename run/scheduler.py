@@ -22,7 +22,7 @@ from ops.instance import Instance, SourceConfig
 from ops.leases import lease
 from ops.schedule import next_after
 from ops.store import stamp, unstamp
-from ops.tables import kv, runs, sync_requests
+from ops.tables import BUILD_ONLY, kv, runs, sync_requests
 from run import chain
 
 log = logging.getLogger("c360.scheduler")
@@ -58,7 +58,8 @@ def take_requests(instance: Instance) -> list[str]:
     A request without a source means every source that is not off; a source covers requests for its streams.
     """
     with instance.store.begin() as connection:
-        waiting = connection.execute(select(sync_requests).where(sync_requests.c.state == "waiting")).all()
+        asked = select(sync_requests).where(sync_requests.c.state == "waiting")
+        waiting = connection.execute(asked.where(sync_requests.c.source.is_distinct_from(BUILD_ONLY))).all()
         if not waiting:
             return []
         connection.execute(
@@ -72,6 +73,17 @@ def take_requests(instance: Instance) -> list[str]:
     whole = {row.source for row in waiting if row.stream is None}
     parts = {f"{row.source}/{row.stream}" for row in waiting if row.stream and row.source not in whole}
     return sorted(whole | parts)
+
+
+def take_builds(instance: Instance) -> bool:
+    """Mark waiting requests for a build without a collection as running; whether there was one."""
+    with instance.store.begin() as connection:
+        found = connection.execute(
+            update(sync_requests)
+            .where(sync_requests.c.state == "waiting", sync_requests.c.source == BUILD_ONLY)
+            .values(state="running")
+        )
+        return found.rowcount > 0
 
 
 class Daemon:
@@ -91,7 +103,7 @@ class Daemon:
             return []
         try:
             wanted = list(dict.fromkeys(take_requests(self.instance) + due_sources(self.instance)))
-            if wanted:
+            if take_builds(self.instance) or wanted:
                 self._refresh(wanted)
             self._roll_business_day()
             self._deliver()
@@ -105,10 +117,10 @@ class Daemon:
             result = chain.refresh(self.instance, sources=wanted, progress=log.info)
             if result.problems:
                 state, message = "failed", "; ".join(result.problems)
-                log.warning("refresh of %s: %s", ", ".join(wanted), message)
+                log.warning("refresh of %s: %s", ", ".join(wanted) or "the build", message)
         except C360Error as error:
             state, message = "failed", str(error)
-            log.error("refresh of %s failed: %s", ", ".join(wanted), error)  # noqa: TRY400 - expected failures need no trace
+            log.error("refresh of %s failed: %s", ", ".join(wanted) or "the build", error)  # noqa: TRY400 - expected failures need no trace
         with self.instance.store.begin() as connection:
             connection.execute(
                 update(sync_requests).where(sync_requests.c.state == "running").values(state=state, message=message)

@@ -7,15 +7,24 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from data.demo.company import generate
 from ops.instance import Instance
 from run import demo
 
 CUSTOMERS, SEED, DAY = 60, 20260101, date(2026, 11, 21)
 NOW = "2026-11-21T02:00:00+00:00"
+
+
+@cache
+def truth() -> dict[str, Any]:
+    """What the generator knows about this company; never changed by a test."""
+    return dict(generate(CUSTOMERS, SEED, today=DAY).truth)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
--- One source record of a customer, with the rank that survivorship gives it per field group.
--- Everything a source says is kept here; dim_customer shows the winner of each field. The record with the
--- lowest rank whose field is not empty wins. Ranks come from model/identity/survivorship.toml.
+-- One source record of a customer. Everything a source says is kept here; dim_customer shows the winner of each
+-- field, by the ranks of dim_customer_rank. standing: 0 living, 1 deleted or merged, 2 known by reference only.
+-- recency: 1 is the record of its customer that changed last.
 -- grain: customer
 -- key: source, source_id
 -- not_null: customer_key, name
@@ -26,11 +26,20 @@ record as (
 ),
 
 source as (
-    select source, role, rank_name, rank_tax, rank_credit, rank_owner, rank_contact from meta.source
+    select source, role from meta.source
 ),
 
 employee as (
     select source, source_id, employee_key from identity.employee_crosswalk
+),
+
+staffed as (
+    select distinct source from identity.employee_crosswalk
+),
+
+-- a source without employees of its own names an owner by mail or staff number
+named as (
+    select kind, value, employee_key from identity.employee_identifier
 ),
 
 employee_name as (
@@ -66,7 +75,7 @@ joined as (
         record.website,
         record.parent_id,
         record.owner_id,
-        employee.employee_key as owner_key,
+        coalesce(employee.employee_key, mail.employee_key, number.employee_key) as owner_key,
         employee_name.name as owner_name,
         record.credit_limit_amount,
         record.credit_currency,
@@ -79,17 +88,17 @@ joined as (
         record.created_at,
         record.source_updated_at,
         record.source_id is null as is_reference_only,
-        coalesce(record.is_gone = 1, false) or record.merged_into_id is not null as is_deleted,
-        source.rank_name,
-        source.rank_tax,
-        source.rank_credit,
-        source.rank_owner,
-        source.rank_contact
+        coalesce(record.is_gone = 1, false) or record.merged_into_id is not null as is_deleted
     from crosswalk
     join source on source.source = crosswalk.source
     left join record on record.source = crosswalk.source and record.source_id = crosswalk.source_id
     left join employee on employee.source = record.source and employee.source_id = record.owner_id
-    left join employee_name on employee_name.employee_key = employee.employee_key
+    left join staffed on staffed.source = record.source
+    left join named as mail on mail.kind = 'email' and mail.value = lower(trim(record.owner_id))
+    left join named as number
+        on number.kind = 'code' and number.value = lower(trim(record.owner_id)) and staffed.source is null
+    left join employee_name
+        on employee_name.employee_key = coalesce(employee.employee_key, mail.employee_key, number.employee_key)
     where crosswalk.source_id <> ''
 ),
 
@@ -108,19 +117,6 @@ select
     parent_id, owner_id, owner_key, owner_name,
     credit_limit_amount, credit_currency, payment_terms, bank_account, currency,
     is_on_hold, is_forbidden, customer_since_on, created_at, source_updated_at, is_deleted, is_reference_only,
-    row_number() over (
-        partition by customer_key order by standing, rank_name, changed_at desc, source, source_id
-    ) as name_rank,
-    row_number() over (
-        partition by customer_key order by standing, rank_tax, changed_at desc, source, source_id
-    ) as tax_rank,
-    row_number() over (
-        partition by customer_key order by standing, rank_credit, changed_at desc, source, source_id
-    ) as credit_rank,
-    row_number() over (
-        partition by customer_key order by standing, rank_owner, changed_at desc, source, source_id
-    ) as owner_rank,
-    row_number() over (
-        partition by customer_key order by standing, rank_contact, changed_at desc, source, source_id
-    ) as contact_rank
+    standing,
+    row_number() over (partition by customer_key order by changed_at desc, source, source_id) as recency
 from aged

@@ -29,6 +29,8 @@ select
     project.manager_id,
     project.status,
     project.contract_number,
+    project.amount,
+    project.currency,
     project.start_on,
     project.planned_end_on,
     project.actual_end_on,

@@ -24,8 +24,7 @@ product as (
 ),
 
 product_code as (
-    select code, product_key from identity.product_golden
-    where code is not null
+    select source, code, product_key from identity.product_code
 )
 
 select
@@ -35,7 +34,7 @@ select
     line.source_id,
     line.source || ':' || line.order_id as order_key,
     line.line_number,
-    coalesce(product.product_key, product_code.product_key) as product_key,
+    coalesce(product.product_key, mapped.product_key, known.product_key) as product_key,
     line.product_id,
     line.product_code,
     line.product_name,
@@ -59,4 +58,5 @@ from line
 left join sales_order as o on o.source = line.source and o.source_id = line.order_id
 left join crosswalk on crosswalk.source = o.source and crosswalk.source_id = coalesce(o.customer_id, '')
 left join product on product.source = line.source and product.source_id = line.product_id
-left join product_code on product_code.code = upper(trim(line.product_code))
+left join product_code as mapped on mapped.source = line.source and mapped.code = upper(trim(line.product_code))
+left join product_code as known on known.source is null and known.code = upper(trim(line.product_code))

@@ -1,5 +1,6 @@
 """The only door to what is published: typed questions, the viewer first. Row rules and masks hold here."""
 
+from model.serve.accepting import accept_difference, withdraw_acceptance
 from model.serve.acting import ACTIONS, act, act_many
 from model.serve.aging import aging
 from model.serve.aging_movement import aging_movement
@@ -9,23 +10,38 @@ from model.serve.chain import chain
 from model.serve.connection import Served, open_published
 from model.serve.currency import currency_report
 from model.serve.customer import customer
+from model.serve.employees import employee_proposals, employees
 from model.serve.expected import expected_backtest, expected_cash, expected_days
 from model.serve.exposure import exposure, exposure_orders
 from model.serve.faults import ledger_control, ledger_faults
+from model.serve.field_conflicts import field_conflicts, field_decisions, retract_field, settle_field
 from model.serve.find import Ambiguous, NotFound, resolve, search
 from model.serve.freshness import freshness
 from model.serve.invoices import record_invoice_received
+from model.serve.leavers import leavers
 from model.serve.letters import Document, letter, record_letter, statement_document
+from model.serve.notices import close_notice, may_close, notices
 from model.serve.overview import overview
 from model.serve.people import personas, sign_in
 from model.serve.promising import promise_performance
+from model.serve.provenance import provenance
+from model.serve.quality import quality, quality_trend
+from model.serve.quality_worklist import quality_worklist
 from model.serve.ratio_rows import ratio_rows
 from model.serve.ratios import ratios
+from model.serve.reconciling import difference, reconciliation, reconciliation_periods, reconciliation_rows
 from model.serve.record import record
 from model.serve.renewals import renewal_card, renewal_history, renewals
 from model.serve.sources import quarantine, sources, status
 from model.serve.statement import statement
 from model.serve.statements import answer_statement, send_statement, statement_file, statements
+from model.serve.stewards import may_decide
+from model.serve.stewardship import conflicts, open_pairs, review_queue
+from model.serve.stewardship_build import build_state, request_build
+from model.serve.stewardship_cluster import cluster, key_history, resolution
+from model.serve.stewardship_decide import decide, decisions, import_list, take_apart
+from model.serve.stewardship_pair import pair
+from model.serve.stewardship_preview import preview
 from model.serve.syncing import has_scheduler, may_sync, request_sync, streams, sync_state
 from model.serve.terms import entered_late, terms_report
 from model.serve.timeline import timeline
@@ -41,6 +57,7 @@ __all__ = [
     "Document",
     "NotFound",
     "Served",
+    "accept_difference",
     "act",
     "act_many",
     "aging",
@@ -49,45 +66,77 @@ __all__ = [
     "alert_rules",
     "alerts",
     "answer_statement",
+    "build_state",
     "chain",
     "changes_since",
+    "close_notice",
+    "cluster",
+    "conflicts",
     "currency_report",
     "customer",
+    "decide",
+    "decisions",
+    "difference",
     "disputes",
+    "employee_proposals",
+    "employees",
     "entered_late",
     "expected_backtest",
     "expected_cash",
     "expected_days",
     "exposure",
     "exposure_orders",
+    "field_conflicts",
+    "field_decisions",
     "freshness",
     "has_scheduler",
+    "import_list",
+    "key_history",
+    "leavers",
     "ledger_control",
     "ledger_faults",
     "letter",
     "log_call",
+    "may_close",
+    "may_decide",
     "may_sync",
+    "notices",
+    "open_pairs",
     "open_published",
     "overview",
+    "pair",
     "personas",
     "pin",
     "pinned",
+    "preview",
     "promise_performance",
+    "provenance",
+    "quality",
+    "quality_trend",
+    "quality_worklist",
     "quarantine",
     "ratio_rows",
     "ratios",
     "recent",
+    "reconciliation",
+    "reconciliation_periods",
+    "reconciliation_rows",
     "record",
     "record_invoice_received",
     "record_letter",
     "renewal_card",
     "renewal_history",
     "renewals",
+    "request_build",
     "request_sync",
+    "resolution",
     "resolve",
+    "retract_field",
+    "review_queue",
     "search",
     "seen",
     "send_statement",
+    "settle_field",
     "sign_in",
     "sources",
     "statement",
@@ -97,12 +146,14 @@ __all__ = [
     "status",
     "streams",
     "sync_state",
+    "take_apart",
     "tell_finance",
     "terms_report",
     "timeline",
     "try_alert",
     "unapplied",
     "unpin",
+    "withdraw_acceptance",
     "withdraw_suggestion",
     "work_codes",
     "work_history",

@@ -22,7 +22,8 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Planned:
-    """One action on one item, checked: what will be written. `row_id`: the promise or dispute it is about."""
+    """One action on one item, checked: what will be written. `row_id`: the promise or dispute it is about; `most`: what
+    all disputes of the item may come to."""
 
     action: str
     item_key: str
@@ -34,6 +35,7 @@ class Planned:
     code: str | None = None
     body: str | None = None
     row_id: int | None = None
+    most: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,27 @@ def _promise(ground: Ground, item: Item, given: Arguments) -> dict[str, Any]:
 def _dispute(ground: Ground, item: Item, given: Arguments) -> dict[str, Any]:
     amount = amount_of(given.get("amount", item["open_amount"]), item)
     with ground.db.instance.store.read() as connection:
-        standing = connection.execute(
-            select(disputes.c.amount).where(disputes.c.item_key == item["record_key"], disputes.c.closed_at.is_(None))
-        ).all()
-    left = item["open_amount"] - sum((Decimal(row.amount) for row in standing), Decimal(0))
-    if amount > left and standing:
-        if "amount" in given or left <= 0:
-            raise FatalError(f"{amount} is more than is not disputed yet", valid=f"up to {max(left, Decimal(0))}")
+        left = item["open_amount"] - _disputed(connection, item["record_key"])
+    if "amount" not in given and 0 < left < amount:
         amount = left
+    _assert_left(amount, left)
     return {
         "amount": amount,
+        "most": item["open_amount"],
         "code": codes.choose(ground.codes, "dispute_reason", given.get("reason") or "other"),
         "person": employee_of(ground.db, given.get("owner")),
     }
+
+
+def _disputed(connection: Connection, item_key: str) -> Decimal:
+    """What of the item is in dispute."""
+    standing = select(disputes.c.amount).where(disputes.c.item_key == item_key, disputes.c.closed_at.is_(None))
+    return sum((Decimal(row.amount) for row in connection.execute(standing)), Decimal(0))
+
+
+def _assert_left(amount: Decimal, left: Decimal) -> None:
+    if amount > left:
+        raise FatalError(f"{amount} is more than is not disputed yet", valid=f"up to {max(left, Decimal(0))}")
 
 
 def _withdraw_promise(ground: Ground, item: Item, given: Arguments) -> dict[str, Any]:
@@ -192,6 +202,9 @@ def write(connection: Connection, who: str, at: str, planned: Planned) -> None:
             )
         )  # fmt: skip
     elif planned.action == "dispute":
+        if planned.amount is not None and planned.most is not None:
+            # again inside the transaction: somebody else may have disputed the item since it was checked
+            _assert_left(planned.amount, planned.most - _disputed(connection, key))
         connection.execute(
             disputes.insert().values(
                 item_key=key, amount=str(planned.amount), currency=planned.currency, reason=planned.code,

@@ -55,9 +55,14 @@ def try_alert(
     """What `rule` (the id of one, switched on or not) would have done from `start` to `end` (default: last quarter).
 
     Only customers the viewer may see count. The fields of model.alerts.Trial, with names in `owners` and `examples`.
-    FatalError when the rule speaks of a value that is masked for the viewer.
+    FatalError when the rule speaks of a value that is masked for the viewer, and for a rule of one's own (a condition
+    may put anything into its rows) unless the viewer sees all customers.
     """
     chosen = rules_of.find(rule, db.instance.config_dir) if isinstance(rule, str) else rule
+    if not isinstance(rule, str) and viewer.scope != "all":
+        raise FatalError(
+            f"the role {viewer.role} does not try rule files", valid="the id of a rule, see `c360 alerts rules`"
+        )
     if chosen.tells in viewer.masks:
         raise FatalError(
             f"the rule {chosen.id} speaks of a value that is hidden from the role {viewer.role}",

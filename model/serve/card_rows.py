@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from model.policy import Viewer
 from model.serve.connection import Served
 
 Rows = list[dict[str, Any]]
@@ -89,8 +90,11 @@ _PAST_SQL = f"{_LISTS_SQL}, " + _list(
 )
 
 
-def header(db: Served, key: str) -> dict[str, Any]:
-    """Columns of core.dim_customer with codes, records and contacts; group_size counts the customers of its group."""
+def header(viewer: Viewer, db: Served, key: str) -> dict[str, Any]:
+    """Columns of core.dim_customer with codes, records and contacts; group_size counts the customers of its group.
+
+    group_size is None where the viewer may not see all of them: a number would tell of the others.
+    """
     row = db.rows(_HEADER_SQL, {"key": key})[0]
     codes = sorted(row["codes"] or [], key=lambda item: (item["source"], item["kind"], item["code"]))
     records = sorted(row["records"] or [], key=lambda item: (item["source"], item["source_id"]))
@@ -98,10 +102,16 @@ def header(db: Served, key: str) -> dict[str, Any]:
         row["contacts"] or [],
         key=lambda item: (_falling(item["is_finance"]), _falling(item["is_primary"]), item["name"], item["source_id"]),
     )
-    size = 1
+    size: int | None = 1
     if row["group_key"] is not None:
-        counted = db.rows("select count(*) as n from core.dim_customer where group_key = ?", [row["group_key"]])
-        size = counted[0]["n"]
+        rule, named = viewer.named_rows()
+        counted = db.rows(
+            f"""select count(*) as n, count(*) filter (coalesce({rule}, false)) as seen
+                from core.dim_customer as customer
+                where coalesce(customer.group_key, customer.customer_key) = $group""",
+            {"group": row["group_key"], **named},
+        )[0]
+        size = counted["n"] if counted["seen"] == counted["n"] else None
     return {**row, "codes": codes, "records": records, "contacts": contacts, "group_size": size}
 
 

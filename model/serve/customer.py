@@ -6,14 +6,14 @@ from datetime import date, datetime
 from typing import Any
 
 from model.policy import Viewer
-from model.serve import card, card_past, card_rows, work
+from model.serve import card, card_past, card_rows, past_fields, work
 from model.serve.connection import Served
 from model.serve.exposure import of_card
 from model.serve.find import resolve
 from model.serve.freshness import freshness
-from model.serve.links import linked
+from model.serve.links import linked, linked_events
 from model.serve.receivable import receivables
-from model.serve.timeline import end_of, timeline
+from model.serve.timeline import PAGE, end_of, events
 from ops import clock
 
 
@@ -41,16 +41,19 @@ def customer(
 
 def _read(viewer: Viewer, db: Served, key: str, day: date, known_at: date | datetime | None) -> dict[str, Any]:
     is_past, end = day < db.today(), end_of(db, day)
-    lists = card_rows.documents(db, key, day, is_past=is_past)
+    lists, header = card_rows.documents(db, key, day, is_past=is_past), card_rows.header(viewer, db, key)
     basis = card_past.present()
     if is_past:
         lists, basis = card_past.past(lists, day, end)
+        then, is_known = past_fields.identity_at(db, key, end)
+        header |= then
+        basis["identity"] = card_past.AS_OF if is_known else card_past.CURRENT
     return {
-        "header": card_rows.header(db, key),
+        "header": header,
         "lists": lists,
         "basis": basis,
         "receivables": receivables(viewer, db, key, day, known_at),
-        "timeline": timeline(viewer, db, key, before=end, visible=True),
+        "timeline": linked_events(db, events(viewer, db, key, end, limit=PAGE)),
     }
 
 

@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from model.policy import HIDDEN, Viewer
-from model.receivables.exposure import COMPONENTS, components_sql, of_documents, orders_sql
+from model.receivables.exposure import (
+    COMPONENTS,
+    components_sql,
+    convert,
+    limits_sql,
+    measured,
+    of_documents,
+    orders_sql,
+)
 from model.receivables.items import received_parameters
 from model.serve import links, money, work
 from model.serve.aging import aging
@@ -96,29 +104,7 @@ def against(db: Served, parts: list[dict[str, Any]], limit: Decimal | None, curr
     A currency without a rate stays out and is named; then the exposure is a lower bound, and is_over is null unless
     what is known exceeds the limit already.
     """
-    rates = money.rates(db, day)
-    known = [part for part in parts if part["currency"] == currency or {part["currency"], currency} <= rates.keys()]
-    missing = sorted({part["currency"] for part in parts} - {part["currency"] for part in known})
-    components = {
-        name: sum((_convert(part[name], part["currency"], currency, rates) for part in known), ZERO).quantize(
-            money.CENT
-        )
-        for name in COMPONENTS
-    }
-    total = sum(components.values(), ZERO) - 2 * components["advances"]
-    over = None if limit is None else total > limit
-    return {
-        "components": components,
-        "exposure": total,
-        "percent": (total / limit * 100).quantize(Decimal("0.1")) if limit else None,
-        "headroom": None if limit is None else limit - total,
-        "is_over": None if missing and not over else over,
-        "missing_rates": missing,
-    }
-
-
-def _convert(amount: Decimal, given: str, wanted: str, rates: dict[str, Decimal]) -> Decimal:
-    return amount if given == wanted else amount * rates[given] / rates[wanted]
+    return measured(parts, limit, currency, money.rates(db, day))
 
 
 def _components(db: Served, day: date, keys: list[str] | None) -> dict[str, list[dict[str, Any]]]:
@@ -158,25 +144,7 @@ def _customers(viewer: Viewer, db: Served, key: str | None) -> list[dict[str, An
 def _limits(db: Served, day: date, keys: Collection[str] | None) -> dict[str, dict[str, Any]]:
     """Customer → its own limit on `day`: amount, currency, source, source_id, valid_from (null: since ever known)."""
     rows = db.rows(
-        f"""with ranked as (
-                select customer_key, source, source_id, credit_limit_amount,
-                       coalesce(credit_currency, currency) as currency,
-                       row_number() over (partition by customer_key order by credit_rank, source, source_id) as place
-                from core.dim_customer_record
-                where credit_limit_amount is not null and not is_deleted
-                  {"and customer_key in (select unnest($keys))" if keys is not None else ""}
-            ),
-            past as (
-                select source, source_id, arg_max(value, valid_from) as value, max(valid_from) as valid_from
-                from core.dim_customer_history
-                where attribute = 'credit_limit_amount' and valid_from <= $until group by all
-            )
-            select ranked.customer_key, ranked.source, ranked.source_id, ranked.currency,
-                   case when past.source is null then ranked.credit_limit_amount
-                        else cast(past.value as decimal(18, 2)) end as amount,
-                   past.valid_from
-            from ranked left join past on past.source = ranked.source and past.source_id = ranked.source_id
-            where ranked.place = 1""",
+        limits_sql(keyed=keys is not None),
         {"until": end_of(db, day), **({"keys": list(keys)} if keys is not None else {})},
     )
     base = db.instance.config.base_currency
@@ -197,7 +165,7 @@ def _row(
     for part in parts:
         total = sum((part[name] for name in COMPONENTS), ZERO) - 2 * part["advances"]
         has_rate = part["currency"] == currency or {part["currency"], currency} <= rates.keys()
-        value = _convert(total, part["currency"], currency, rates).quantize(money.CENT) if has_rate else None
+        value = convert(total, part["currency"], currency, rates).quantize(money.CENT) if has_rate else None
         by_currency.append({**part, "exposure": total, "in_limit_currency": value})
     return {
         **{name: customer[name] for name in ("customer_key", "name", "owner_key", "owner_name", "is_on_hold")},
@@ -220,15 +188,17 @@ def _share(
         if len(places) < 2 or head not in limits:
             continue
         limit = limits[head]
+        if not any(meta[place]["is_visible"] and meta[place]["customer_key"] == head for place in places):
+            limit = {**dict.fromkeys(limit), "amount": HIDDEN, "currency": limit["currency"]}
         parts = [part for place in places for part in rows[place]["by_currency"]]
-        shared = against(db, parts, limit["amount"], limit["currency"], day)
+        shared = against(db, parts, limits[head]["amount"], limit["currency"], day)
         whole = all(meta[place]["is_visible"] for place in places)
         group = {
             "group_key": head,
             "name": next((meta[place]["group_name"] for place in places if meta[place]["group_name"]), None),
-            "members": len(places),
+            # sum and count would tell of customers whom the viewer may not see, the limit of their head
+            "members": len(places) if whole else HIDDEN,
             "limit": limit,
-            # the sum would tell what customers owe whom the viewer may not see
             **(shared if whole else dict.fromkeys(shared, HIDDEN)),
         }
         for place in places:

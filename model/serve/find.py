@@ -12,9 +12,9 @@ from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
 from ops.errors import C360Error
 from ops.store import stamp
-from ops.tables import aliases, audit
+from ops.tables import aliases, audit, golden_keys
 
-_KEY = re.compile(r"C\d{6,}")
+KEY = re.compile(r"C\d{6,}")
 
 
 class NotFound(C360Error):  # noqa: N818 - named after what it says
@@ -86,6 +86,8 @@ def resolve(viewer: Viewer, db: Served, query: str) -> str:
 def _resolve(viewer: Viewer, db: Served, text: str) -> tuple[str, bool]:
     """(customer key, whether a value hidden from the viewer named it)."""
     key = _by_key(viewer, db, text) or _by_code(viewer, db, text)
+    if key is None and any(letter.isdigit() for letter in text):
+        key = _by_former_code(viewer, db, text)
     if key is not None:
         return key, False
     hits = search(viewer, db, text, 5)
@@ -102,15 +104,32 @@ def _resolve(viewer: Viewer, db: Served, text: str) -> tuple[str, bool]:
 
 
 def _by_key(viewer: Viewer, db: Served, text: str) -> str | None:
-    """`text` as a present customer key, or as a former one."""
-    if not _KEY.fullmatch(text):
+    """`text` as a present customer key, or as a former one: that leads to the customer of the record it is bound to.
+
+    The record is looked up in the served build, which may be older or newer than the registry.
+    """
+    if not KEY.fullmatch(text):
         return None
     if index.has(viewer, db.published.search_path, text):
         return text
+    bound = select(golden_keys.c.source, golden_keys.c.source_id).where(
+        golden_keys.c.kind == "customer", golden_keys.c.golden_key == text
+    )
     with db.instance.store.read() as connection:
+        anchor = connection.execute(bound).first()
         statement = select(aliases.c.golden_key).where(aliases.c.kind == "customer", aliases.c.alias_key == text)
         alias = connection.execute(statement).scalar()
+    key = _of_record(db, anchor.source, anchor.source_id) if anchor and anchor.source else None
+    if key is not None and index.has(viewer, db.published.search_path, key):
+        return key
     return _by_key(viewer, db, alias) if alias is not None and alias != text else None
+
+
+def _of_record(db: Served, source: str, source_id: str) -> str | None:
+    rows = db.rows(
+        "select customer_key from identity.customer_crosswalk where source = ? and source_id = ?", [source, source_id]
+    )
+    return rows[0]["customer_key"] if rows else None
 
 
 def _by_code(viewer: Viewer, db: Served, text: str) -> str | None:
@@ -128,10 +147,33 @@ def _by_code(viewer: Viewer, db: Served, text: str) -> str | None:
         rows = _coded(viewer, db, text) if found else []
     if len(own := [row for row in rows if row["kind"] in {"id", "code"}]) > 0:
         rows = own
+    return _only(text, rows)
+
+
+def _only(text: str, rows: list[dict[str, Any]]) -> str | None:
     keys = list(dict.fromkeys(row["customer_key"] for row in rows))
     if len(keys) > 1:
         raise Ambiguous(text, rows)
     return keys[0] if keys else None
+
+
+def _by_former_code(viewer: Viewer, db: Served, text: str) -> str | None:
+    """The one customer with a record that once had the code `text`, or has it as its id and is deleted."""
+    source, _, code = text.rpartition(":")
+    is_sourced = bool(source) and source in {item.name for item in db.instance.config.sources}
+    rule, named = viewer.named_rows()
+    rows = db.rows(
+        f"""select distinct x.customer_key, customer.name, x.source, found.kind, $code as code
+            from (
+                select source, source_id, 'id' as kind from identity.customer_crosswalk where source_id = $code
+                union select source, source_id, 'code' from staging.customer where code = $code
+            ) as found
+            join identity.customer_crosswalk as x on x.source = found.source and x.source_id = found.source_id
+            join core.dim_customer as customer on customer.customer_key = x.customer_key
+            where coalesce($source, x.source) = x.source and {rule} order by x.source, x.customer_key, found.kind""",
+        {"code": code if is_sourced else text, "source": source if is_sourced else None, **named},
+    )
+    return _only(text, rows)
 
 
 def _coded(viewer: Viewer, db: Served, code: str) -> list[dict[str, Any]]:

@@ -122,8 +122,11 @@ def record_letter(
     if made.kind not in texts.CHASING:
         raise FatalError(f"a {made.kind} is recorded as a statement", valid=", ".join(texts.CHASING))
     given: dict[str, Any] = {"stage": made.kind} | ({"on": on} if on else {}) | ({"note": note} if note else {})
-    if problems := acting.act_many(viewer, db, made.item_keys, "stage", preview=True, **given)["problems"]:
+    planned = acting.act_many(viewer, db, made.item_keys, "stage", preview=True, **given)
+    if problems := planned["problems"]:
         raise FatalError(f"the letter cannot be recorded: {problems[0]['what']}", remedy="make it anew")
+    if {row["customer_key"] for row in planned["rows"]} != {made.customer_key}:
+        raise FatalError("the letter names items of another customer", remedy="make it anew")
     where = keep(db, made.name, made.content, "letters")
     acting.act_many(viewer, db, made.item_keys, "stage", **given)
     with db.instance.store.begin() as connection:

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from model.receivables.exposure import RATES
 from model.serve.connection import Served
 
 CENT = Decimal("0.01")
@@ -18,8 +19,7 @@ def rates(db: Served, as_of: date) -> dict[str, Decimal]:
     key = ("rates", base, as_of)
     if key not in db.cache:
         rows = db.rows(
-            """select from_currency, max_by(rate, valid_on) as rate from core.fct_exchange_rate
-               where to_currency = $base and valid_on <= $as_of group by from_currency""",
+            RATES,
             {"base": base, "as_of": as_of},
         )
         db.cache[key] = {base: Decimal(1)} | {row["from_currency"]: Decimal(row["rate"]) for row in rows}

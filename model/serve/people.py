@@ -6,7 +6,7 @@ from typing import Any
 
 from model import policy
 from model.policy import Viewer
-from model.serve.connection import open_published
+from model.serve.connection import Served, open_published
 from ops.errors import C360Error, FatalError
 from ops.instance import Instance
 
@@ -46,5 +46,14 @@ def _employee(instance: Instance, email: str) -> dict[str, Any]:
         served = open_published(instance)
     except C360Error:
         return {}
-    found = served.rows("select employee_key, team from core.dim_employee where lower(email) = lower(?)", [email])
-    return found[0] if found else {}
+    return employee_of(served, email) or {}
+
+
+def employee_of(db: Served, reference: str) -> dict[str, Any] | None:
+    """{employee_key, team} of whoever has this mail or staff number in any system, None when nobody or several do."""
+    found = db.rows(
+        """select distinct e.employee_key, e.team from identity.employee_identifier as i
+           join core.dim_employee as e on e.employee_key = i.employee_key where i.value = lower(trim(?))""",
+        [reference],
+    )
+    return found[0] if len(found) == 1 else None

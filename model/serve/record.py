@@ -34,8 +34,9 @@ def record(viewer: Viewer, db: Served, source: str, entity: str, source_id: str)
     """The present version of a source's record, masked: {source, source_id, entity, label, customer_key, link, columns,
     versions, is_deleted, seen_from, run_id, source_updated_at, entered_at}.
 
-    columns: {name, label, type, value} in the schema's order. FatalError for an unknown entity; NotFound when there is
-    no such record or it belongs to a customer the viewer may not see.
+    columns: {name, label, type, value, refers} in the schema's order. refers: {entity, source_id, name} of the record
+    that a foreign id means, where it is known and may be seen, else null. FatalError for an unknown entity; NotFound
+    when there is no such record or it belongs to a customer the viewer may not see.
     """
     described = schema.entity(entity)
     row = _current(db, source, entity, source_id)
@@ -48,6 +49,7 @@ def record(viewer: Viewer, db: Served, source: str, entity: str, source_id: str)
             "label": column.zh if viewer.language == "zh" else column.en,
             "type": column.type,
             "value": viewer.hide(column.sensitivity, row[column.name]),
+            "refers": _referred(viewer, db, source, column.refers_to, row[column.name]),
         }
         for column in described.columns
         if column.name in row
@@ -73,6 +75,36 @@ def _current(db: Served, source: str, entity: str, source_id: str) -> dict[str, 
         [source, source_id],
     )
     return {**rows[0], "versions": len(rows)} if rows else None
+
+
+def _referred(viewer: Viewer, db: Served, source: str, entities: tuple[str, ...], value: Any) -> dict[str, Any] | None:
+    """The record of the same source that the id or natural key `value` means."""
+    for entity in entities if value else ():
+        described = schema.entity(entity)
+        names = [name for name in ("number", "code", "name", "subject") if name in described.by_name]
+        keys = ["source_id", *(name for name in described.natural_key if name in {"number", "code"})]
+        shown = ", ".join([*names, "source", *({"source_id", *_parent_id(entity)} - set(names))])
+        found = db.rows(
+            f"""select {shown} from staging.{entity} where source = $source and seen_to is null
+                and ({" or ".join(f"{key} = $value" for key in keys)})
+                order by case when source_id = $value then 0 else 1 end limit 1""",
+            {"source": source, "value": str(value)},
+        )
+        if found and (viewer.scope == "all" or entity in _SHARED or _customer_of(viewer, db, entity, found[0])):
+            return {"entity": entity, "source_id": found[0]["source_id"], "name": _named(entity, found[0])}
+    return None
+
+
+def _parent_id(entity: str) -> tuple[str, ...]:
+    return (_PARENTS[entity][1],) if entity in _PARENTS else ()
+
+
+def _named(entity: str, row: dict[str, Any]) -> str:
+    """What people call a record: the name of persons and companies, the number of documents with its subject."""
+    known = [str(row[key]) for key in ("number", "code", "name", "subject") if row.get(key)]
+    if row.get("name") and entity in {"customer", "employee", "contact", "product", "project"}:
+        return str(row["name"])
+    return " ".join(known[:2]) if known else str(row["source_id"])
 
 
 def _customer_of(viewer: Viewer, db: Served, entity: str, row: dict[str, Any]) -> str | None:

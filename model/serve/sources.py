@@ -91,4 +91,6 @@ def quarantine(viewer: Viewer, db: Served, limit: int = 1000) -> list[dict[str, 
             row["value"] = viewer.hide(hidden[row["field"]], row["value"])
         if viewer.scope != "all" and row["value"] is not None:
             row["value"] = HIDDEN
+        if viewer.scope != "all":
+            row["record_id"] = HIDDEN
     return rows

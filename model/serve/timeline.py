@@ -22,6 +22,7 @@ _OF_KIND = {
     "comm": "interaction", "money": "invoice", "service": "ticket", "project": "project", "sale": "opportunity",
 }  # fmt: skip
 KINDS = ("comm", "money", "service", "project", "sale")
+PAGE = 20
 
 
 def end_of(db: Served, day: date) -> datetime:
@@ -35,22 +36,17 @@ def timeline(
     key: str,
     kind: str | None = None,
     before: datetime | None = None,
-    limit: int = 20,
-    *,
-    visible: bool = False,
+    limit: int = PAGE,
 ) -> list[dict[str, Any]]:
     """Events of a customer up to `before` (default: the end of today), newest first, at most `limit`.
 
     Each: happened_at, kind, title (in the viewer's language), detail, amount, currency, source, source_id, entity,
-    person, record_key, link.
-    `visible` says that the caller has already checked that the viewer may see this customer.
+    person, record_key, link. NotFound when the viewer may not see the customer.
     """
     if kind is not None and kind not in KINDS:
         raise FatalError(f"there is no kind of event {kind!r}", valid=", ".join(KINDS))
-    if not visible:
-        key = resolve(viewer, db, key)
     end = before or end_of(db, db.today())
-    return linked_events(db, events(viewer, db, key, end, kind=kind, limit=limit))
+    return linked_events(db, events(viewer, db, resolve(viewer, db, key), end, kind=kind, limit=limit))
 
 
 def events(

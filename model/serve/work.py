@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
-
+from model.receivables.holding import is_paid_check
+from model.receivables.received import received_days
 from model.serve import promising, work_rows
 from model.serve.connection import Served
 from model.serve.work_rows import Written
-from ops.tables import notes
 
 ZERO = Decimal(0)
 
@@ -50,11 +49,7 @@ def state_of(db: Served, keys: Iterable[str], day: date | None = None) -> dict[s
 
 def recorded_receipts(db: Served) -> dict[str, date]:
     """Invoice key → the day the customer received the invoice, as recorded here: terms from receipt start there."""
-    with db.instance.store.read() as connection:
-        rows = connection.execute(
-            select(notes.c.anchor, notes.c.until).where(notes.c.kind == "invoice_received").order_by(notes.c.note_id)
-        )
-        return {row.anchor: date.fromisoformat(row.until) for row in rows if row.until}
+    return received_days(db.instance.store)
 
 
 def _disputes(entry: dict[str, Any], rows: list[Any], written: Written, zone: ZoneInfo, day: date) -> None:
@@ -99,28 +94,6 @@ def _event(entry: dict[str, Any], row: Any) -> None:
 
 def _date(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
-
-
-def held(item: Mapping[str, Any], state: Mapping[str, Any], day: date) -> tuple[Decimal, Decimal]:
-    """(disputed, promised for a day not passed) of what the item owes; together never more than its open amount."""
-    owed: Decimal = item["open_amount"]
-    disputed = min(state["dispute"]["amount"], owed) if "dispute" in state else ZERO
-    promise = state.get("promise")
-    if promise is None or promise["on"] < day:
-        return disputed, ZERO
-    return disputed, min(promise["amount"] - promise["kept_amount"], owed - disputed)
-
-
-def is_paid_check(item: Mapping[str, Any], state: Mapping[str, Any], day: date, cash: Decimal) -> bool:
-    """Whether money that waits to be allocated covers what could be asked of an overdue item: nobody is chased.
-
-    What is disputed, or promised for a day that has not passed, is not asked for; where nothing else is left, the
-    money is held against the promise.
-    """
-    disputed, promised = held(item, state, day)
-    asked = item["open_amount"] - disputed - promised or promised
-    promise = state.get("promise")
-    return bool(cash >= asked > 0 or (promise is not None and promise["state"] == "paid_check"))
 
 
 def status_of(item: Mapping[str, Any], state: Mapping[str, Any], day: date, cash: Decimal = ZERO) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from model.policy import Viewer
 from model.receivables import codes, open_items_sql
+from model.receivables.holding import held
 from model.receivables.items import OVERDUE, received_parameters
 from model.receivables.limitation import WARNED_DAYS, limitation_on
 from model.serve import promising, work, work_rows
@@ -145,7 +146,7 @@ def _line(
     item: dict[str, Any], state: dict[str, Any], cash: dict[tuple[str, str], Decimal],
     clocks: dict[str, date | None], day: date,
 ) -> dict[str, Any]:  # fmt: skip
-    disputed, promised = work.held(item, state, day)
+    disputed, promised = held(item, state, day)
     status = work.status_of(item, state, day, cash.get((item["customer_key"], item["currency"]), ZERO))
     ends = clocks[item["record_key"]]
     left = None if ends is None else (ends - day).days

@@ -114,6 +114,7 @@ def send(
 ) -> None:
     """Compose what has to be told now and hand it to the mail server and the channels."""
     state: Context = context.obj
+    state.need_everything("delivery")
     show_json(delivery.deliver(state.instance, dry_run=dry_run))
 
 
@@ -126,6 +127,7 @@ def deliveries(
 ) -> None:
     """List the delivery ledger: every attempt with its outcome, newest first."""
     state: Context = context.obj
+    state.need_everything("the delivery ledger")
     rows = delivery.ledger(state.instance, outcome, limit)
     if as_json:
         show_json(rows)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from run import backup, chain
+from ops.progress import quiet
+from run import backup
 from run.context import Context, show_json
 
 
@@ -22,12 +23,13 @@ def command(
 ) -> None:
     """Copy configuration, store, landing and the served build, with checksums; collecting goes on meanwhile."""
     state: Context = context.obj
+    state.need_everything("a backup")
     made = backup.back_up(
         state.instance,
         target,
         with_secrets=with_secrets,
         with_warehouse=with_warehouse,
-        progress=chain.quiet if as_json else typer.echo,
+        progress=quiet if as_json else typer.echo,
     )
     if as_json:
         show_json(vars(made))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ops.progress import quiet
 from run import chain
 from run.context import Context, show_json
 
@@ -18,7 +19,7 @@ def command(
     """Stage what landed, rebuild what changed, publish a new build and judge the alert rules on it."""
     state: Context = context.obj
     result = chain.ChainResult()
-    chain.after_collection(state.instance, result, full=full, progress=chain.quiet if as_json else typer.echo)
+    chain.after_collection(state.instance, result, full=full, progress=quiet if as_json else typer.echo)
     if as_json:
         show_json({"build": vars(result.build) if result.build else None, "problems": result.problems})
     elif result.build is not None:

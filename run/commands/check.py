@@ -6,7 +6,7 @@ import typer
 
 from ingest import settings
 from ingest.spec import SourceSpec
-from model.conform.stage import mapping_of
+from model.conform.sources import mapping_of
 from ops.errors import C360Error
 from ops.instance import Instance
 from ops.secrets import Redactor

@@ -23,9 +23,13 @@ def command(
     day = date.fromisoformat(as_of) if as_of else None
     card = serve.customer(state.viewer, state.served, query, as_of=day)
     if as_json:
+        origin = serve.provenance(state.viewer, state.served, card["customer_key"])
+        card["provenance"] |= {name: origin[name] for name in ("state", "confirmed_on", "fields")}
         show_json(card)
         return
     _print(card)
+    for other in serve.resolution(state.viewer, state.served, query)["others"]:
+        typer.echo(f"Records once under {query} are now with {other['customer_key']}  {other['name']}")
     if state.viewer.user != "operator":
         _changes(serve.changes_since(state.viewer, state.served, card["customer_key"]))
         serve.seen(state.viewer, state.served, card["customer_key"])

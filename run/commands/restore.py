@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from run import backup, chain
+from ops.progress import quiet
+from run import backup
 from run.context import Context, show_json
 
 
@@ -22,9 +23,7 @@ def command(
 ) -> None:
     """Verify every checksum, then make the new instance; the backed-up build is served at once."""
     state: Context = context.obj
-    done = backup.restore(
-        source, home or state.home, store_url=store_url, progress=chain.quiet if as_json else typer.echo
-    )
+    done = backup.restore(source, home or state.home, store_url=store_url, progress=quiet if as_json else typer.echo)
     if as_json:
         show_json(vars(done))
         return

@@ -12,7 +12,7 @@ from ingest.spec import SourceSpec, discover
 from ops import config_file, secrets
 from ops.errors import FatalError
 from ops.instance import SourceConfig
-from run import chain
+from ops.progress import quiet
 from run.context import Context, show_json, table
 
 app = typer.Typer(help="Connectors and the sources of this instance.", no_args_is_help=True)
@@ -88,7 +88,7 @@ def try_(
     """Sign in and read the first page of each stream; nothing is landed."""
     state: Context = context.obj
     name, _, stream = target.partition("/")
-    tell = chain.quiet if as_json else typer.echo
+    tell = quiet if as_json else typer.echo
     found = probe.probe(state.instance, name, stream or None, progress=lambda one: tell(_line(one)))
     bad = [one for one in found if one.state in {"failed", "refused"}]
     if as_json:

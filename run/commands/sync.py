@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from ingest import collect
+from model import conform
+from ops.progress import quiet
 from run import chain
 from run.context import Context, show_json
 
@@ -20,16 +22,19 @@ def command(
 ) -> None:
     """Collect one source, one stream or everything; then build and publish."""
     state: Context = context.obj
-    progress = chain.quiet if as_json else typer.echo
+    progress = quiet if as_json else typer.echo
     result = chain.ChainResult()
     source, _, stream = (target or "").partition("/")
-    if stream:
-        result.runs = collect.sync(state.instance, source, stream, full=full)
-    else:
-        result.runs = chain.gather(state.instance, [source] if source else None, full=full, progress=progress)
-    result.problems = chain.problems(result.runs)
-    if build:
-        chain.after_collection(state.instance, result, progress=progress)
+    with conform.Early(state.instance) as early:
+        watch = early if build else None
+        if stream:
+            result.runs = collect.sync(state.instance, source, stream, full=full, watch=watch)
+        else:
+            sources = [source] if source else None
+            result.runs = chain.gather(state.instance, sources, full=full, progress=progress, watch=watch)
+        result.problems = chain.problems(result.runs)
+        if build:
+            chain.after_collection(state.instance, result, progress=progress, early=early)
     if as_json:
         show_json({"runs": [vars(run) for run in result.runs], "problems": result.problems})
     else:

@@ -14,6 +14,7 @@ import duckdb
 import sqlglot
 
 from model import staging, warehouse
+from model.identity import survivorship
 
 ROOT = Path(__file__).parent.parent.parent
 TYPES = {
@@ -54,6 +55,7 @@ def empty_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     warehouse.prepare(connection)
     staging.create(connection)
     connection.execute((ROOT / "model/identity/schema.sql").read_text(encoding="utf-8"))
+    connection.execute(survivorship.ddl())
     return connection
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -46,9 +45,8 @@ BLANKED = {
 
 
 @pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with demo_instance.shared(tmp_path_factory) as made:
-        yield made
+def instance(demo_company: Instance) -> Instance:
+    return demo_company
 
 
 def _copy(instance: Instance) -> duckdb.DuckDBPyConnection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ingest import collect
+from model import build
 from ops.instance import Instance, InstanceConfig
 
 
@@ -31,3 +32,12 @@ def sync(inst: Instance) -> None:
     """Collect; AssertionError when something failed."""
     problems = [(run.stream, run.error) for run in collect.sync(inst, "books") if run.error]
     assert not problems, problems
+
+
+def built(folder: Path, **config: object) -> Instance:
+    """A live instance under `folder` on files beside it, collected, built and published."""
+    write(folder / "files")
+    made = instance(folder / "i", folder / "files", **config)
+    sync(made)
+    build.build(made)
+    return made

@@ -35,11 +35,7 @@ INVOICES = "select number, customer_key, gross_amount from core.fct_invoice orde
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Instance:
     """Collected, built and published; with a note, a secret and a running lease in it. Tests do not change it."""
-    place = tmp_path_factory.mktemp("original")
-    books.write(place / "files")
-    made = books.instance(place / "i", place / "files")
-    books.sync(made)
-    build.build(made)
+    made = books.built(tmp_path_factory.mktemp("original"))
     secrets.write("token", "s3cr3t-value", made.secrets)
     note = {"anchor": "books:K1", "kind": "note", "body": "called", "made_by": "x", "made_at": stamp()}
     with made.store.begin() as connection:
@@ -99,11 +95,8 @@ def test_missing_secrets_are_named(tmp_path: Path) -> None:
 
 
 def test_a_backup_during_a_collection_holds_together(tmp_path: Path) -> None:
-    books.write(tmp_path / "files", 1)
-    inst = books.instance(tmp_path / "i", tmp_path / "files")
-    books.sync(inst)
-    build.build(inst)
-    stop = threading.Event()
+    inst = books.built(tmp_path)
+    stop, collected = threading.Event(), threading.Event()
 
     def collect() -> None:
         amount = 1
@@ -111,11 +104,12 @@ def test_a_backup_during_a_collection_holds_together(tmp_path: Path) -> None:
             amount += 1
             books.write(tmp_path / "files", amount)
             books.sync(inst)
+            collected.set()
 
     thread = threading.Thread(target=collect)
     thread.start()
     try:
-        time.sleep(0.3)
+        assert collected.wait(60), "nothing was collected"
         backup.back_up(inst, tmp_path / "b.tar")
     finally:
         stop.set()
@@ -250,6 +244,7 @@ def test_a_kill_at_any_time_leaves_all_or_nothing(
         end = time.monotonic() + 60
         while not work.exists() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.002)
+        # the moment of the kill is what is random: somewhere in the work that has just begun
         time.sleep(chance.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL

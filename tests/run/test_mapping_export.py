@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ingest.spec import SourceSpec
 from model import mapping_export, schema
-from model.conform.stage import mapping_of
+from model.conform.sources import mapping_of
 from ops.errors import FatalError
 from ops.instance import Instance, InstanceConfig, SourceConfig
 from run.cli import app
@@ -87,16 +87,36 @@ def test_the_workbook_holds_the_same_rows(instance: Instance, tmp_path: Path) ->
     assert done.exit_code == 0, done.exception
     sheets = json.loads(done.stdout)
     book = fastexcel.read_excel(tmp_path / "out" / "m.xlsx")
-    assert book.sheet_names == ["fields", "entities", "lookups", "inventory"]
+    assert book.sheet_names == ["fields", "entities", "lookups", "inventory", "survivorship"]
     for name, rows in sheets.items():
         frame = book.load_sheet(name, dtypes="string").to_polars()
         assert frame.height == len(rows)
         assert frame.columns == list(rows[0])
-        place = frame.columns.index("source")
-        assert frame.get_columns()[place].to_list() == [row["source"] for row in rows]
+        key = "field" if name == "survivorship" else "source"
+        place = frame.columns.index(key)
+        assert frame.get_columns()[place].to_list() == [row[key] for row in rows]
     refused = c360(instance, str(tmp_path / "out" / "m.xlsx"))
     assert isinstance(refused.exception, FatalError)
     assert isinstance(c360(instance, str(tmp_path / "m.csv")).exception, FatalError)
+
+
+def test_every_customer_field_has_its_system_of_record(instance: Instance) -> None:
+    def said(field: str, source: str = "my-salesforce") -> str:
+        rows = mapping_export.document(instance)["fields"]
+        found = [
+            r["system_of_record"] for r in rows if (r["source"], r["entity"], r["field"]) == (source, "customer", field)
+        ]
+        return str(found[0])
+
+    assert said("name") == "my-salesforce while selling; my-kingdee while confirmed"
+    assert said("tax_number") == "my-kingdee"
+    assert said("owner_id") == "my-salesforce"
+    assert said("tier") == "my-salesforce"
+    assert said("bank_account", "my-kingdee") == "my-kingdee"
+    (instance.config_dir / "survivorship.toml").write_text('[invoicing]\nroles = ["crm", "erp"]\n', encoding="utf-8")
+    assert said("tax_number") == "my-salesforce"
+    documents = {r["system_of_record"] for r in mapping_export.document(instance)["fields"] if r["entity"] == "invoice"}
+    assert {"my-kingdee", "my-template"} <= documents
 
 
 def test_shipped_mappings_need_no_source(tmp_path: Path) -> None:

@@ -9,18 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from model import build
 from tests.run import books
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("query")
-    books.write(place / "files")
-    inst = books.instance(place / "i", place / "files")
-    books.sync(inst)
-    build.build(inst)
-    return inst.home
+    return books.built(tmp_path_factory.mktemp("query")).home
 
 
 def c360(home: Path, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:

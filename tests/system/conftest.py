@@ -147,6 +147,7 @@ class Starting:
             # packages can be installed; another Python cannot, so there the reason is all that can be said
             if os.environ.get("C360_SYSTEMS_REQUIRED") and not str(reason).startswith("needs Python"):
                 pytest.fail(f"NOT RUN, and this run must: {reason}", pytrace=False)
+            # what is missing here (a Python, root, a download) is no fault of the product: said, not failed
             pytest.skip(f"NOT RUN: {reason}")
 
     def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +20,8 @@ from ops.instance import Instance, InstanceConfig, SourceConfig
 
 ROLES = {"crm": "crm", "erp": "erp", "service": "tickets", "projects": "projects"}
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
+# examples of a property each of which is several builds; more of them look longer for a rare case
+EXAMPLES = int(os.environ.get("C360_EXAMPLES", "5"))
 
 
 def instance(home: Path, **config: Any) -> Instance:
@@ -27,6 +31,12 @@ def instance(home: Path, **config: Any) -> Instance:
         for name, role in ROLES.items()
     ]
     return Instance.create(home, InstanceConfig(source=sources, **config))
+
+
+def copied(template: Path, home: Path) -> Instance:
+    """The instance that lies in `template`, at a home of its own; what is built in it need not be built again."""
+    shutil.copytree(template, home)
+    return Instance.load(home)
 
 
 def _typed(kind: str, value: Any) -> Any:
@@ -112,6 +122,7 @@ def everything(inst: Instance) -> dict[str, list[tuple[Any, ...]]]:
         names += ["identity.customer_crosswalk", "identity.customer_identifier", "identity.customer_group",
                   "identity.project_crosswalk", "identity.employee_crosswalk", "identity.product_crosswalk",
                   "identity.employee_golden", "identity.product_golden", "identity.customer_conflict",
+                  "identity.match_record", "identity.match_key", "identity.match_pair",
                   "meta.staging_profile", "meta.first_run"]  # fmt: skip
         return {name: sorted(fetch(con, f"select * from {name}").rows(), key=repr) for name in names}
     finally:

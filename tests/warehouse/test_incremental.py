@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -17,7 +16,6 @@ from model import build_run
 from ops import tables
 from tests.warehouse import helpers
 
-EXAMPLES = int(os.environ.get("C360_EXAMPLES", "8"))
 # the first two have right check characters
 CODES = ["91350211M000100Y43", "91320594MA1P9QGE2Q", "91350211M000100Y46"]
 NAMES = ["北辰仪器有限公司", "远洲电子(苏州)有限公司", "北辰仪器有限公司上海分公司", "散客", "澄衡股份"]
@@ -110,12 +108,30 @@ def apply(con: Any, changes: list[Any], step: int) -> None:
         helpers.put(con, entity, source, [full], at=moment, run=run)
 
 
+# an allocation that now belongs to nobody, whose earlier version stood under a customer; then nobody's rows change
+_CREDIT = {"credit_on": "2026-01-05", "currency": "CNY", "gross_amount": 100, "number": "N"}
+_ALLOCATION = {"id": "4", "amount": 100, "allocated_on": "2026-02-10", "plan_row_number": None}
+ORPHAN: list[Any] = [
+    ("allocation", "crm", _ALLOCATION | {"kind": "credit_note", "credit_note_id": "2", "invoice_id": "3",
+                                         "receipt_id": "9"}, "1"),
+    ("allocation", "crm", _ALLOCATION | {"kind": "receipt", "credit_note_id": None, "invoice_id": "4",
+                                         "receipt_id": "2"}, "1"),
+    ("credit_note", "crm", _CREDIT | {"id": "2", "customer_id": "4"}, "1"),
+]  # fmt: skip
+NOBODYS: list[Any] = [
+    ("credit_note", "erp", _CREDIT | {"id": "1", "customer_id": "3"}, "1"),
+    ("ticket", "erp", {"id": "3", "customer_id": None, "contact_id": None, "number": "T1", "assignee_id": None,
+                       "created_at": "2026-03-01T10:00:00", "status": "solved"}, "1"),
+]  # fmt: skip
+
+
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=helpers.EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+@example(first=ORPHAN, later=[(NOBODYS, [])])
 @given(
     first=st.lists(change(), min_size=5, max_size=60),
     later=st.lists(

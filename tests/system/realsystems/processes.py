@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import httpx
 
@@ -47,47 +48,39 @@ def run(
     return str(done.stdout)
 
 
+class How(TypedDict, total=False):
+    """How a process runs: as whom, with what added to the environment, where, and how long it may take to be ready."""
+
+    user: User | None
+    env: dict[str, str] | None
+    cwd: Path | None
+    wait_s: float
+
+
 @contextmanager
-def server(
-    command: list[str],
-    url: str,
-    log: Path,
-    *,
-    user: User | None = None,
-    env: dict[str, str] | None = None,
-    cwd: Path | None = None,
-    wait_s: float = 180,
-) -> Iterator[int]:
+def server(command: list[str], url: str, log: Path, **how: Unpack[How]) -> Iterator[int]:
     """A running server (its pid) that answers at `url`; its whole process group is stopped at the end."""
-    with started(command, lambda: _answers(url), log, user=user, env=env, cwd=cwd, wait_s=wait_s) as pid:
+    with started(command, lambda: _answers(url), log, **how) as pid:
         yield pid
 
 
 @contextmanager
-def started(
-    command: list[str],
-    is_ready: Callable[[], bool],
-    log: Path,
-    *,
-    user: User | None = None,
-    env: dict[str, str] | None = None,
-    cwd: Path | None = None,
-    wait_s: float = 180,
-) -> Iterator[int]:
+def started(command: list[str], is_ready: Callable[[], bool], log: Path, **how: Unpack[How]) -> Iterator[int]:
     """A running process (its pid) that `is_ready`; its whole process group is stopped at the end."""
+    user = how.get("user")
     with log.open("wb") as out:
         process = subprocess.Popen(  # type: ignore[call-overload]
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
+            cwd=how.get("cwd"),
+            env={**os.environ, **(how.get("env") or {})},
             start_new_session=True,
             **(user.popen() if user else {}),
         )
     try:
-        _wait(process, is_ready, log, wait_s)
+        _wait(process, is_ready, log, how.get("wait_s", 180))
         yield process.pid
     finally:
         stop(process)
@@ -118,6 +111,6 @@ def _wait(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], log: P
     while time.monotonic() < end and process.poll() is None:
         if is_ready():
             return
-        time.sleep(0.2)
+        time.sleep(0.2)  # a foreign process tells nobody that it is ready: it is asked until it answers
     name = Path(str(process.args[0] if isinstance(process.args, list) else process.args)).name
     raise NotRun(f"{name} was not ready within {wait_s:.0f} s: {log.read_text(errors='replace')[-600:]}")
