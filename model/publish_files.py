@@ -1,7 +1,8 @@
 """Files of a published build: copied whole, or patched from a version that is no longer kept.
 
-A DuckDB file is three headers and blocks of one size, each of which begins with the checksum of its content. A file
-that held an earlier build differs from today's in few blocks; those are written, and the rest stays where it lies.
+A DuckDB file is three headers and blocks of one size. A file that held an earlier build differs from today's in few
+blocks; those are written, and the rest stays where it lies. Blocks are compared whole: the checksum that each begins
+with is the same for the same words in another order, and rows that changed places are another block.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file (btrfs, xfs)
 _HEADERS = 3 * 4096
 _BLOCK = 262_144  # DuckDB's default; another size only makes more blocks look different
-_SUM = 8
 
 
 def part(path: Path) -> Path:
@@ -63,13 +63,14 @@ def patch(source: Path, target: Path) -> int:
     with source.open("rb") as read, target.open("r+b") as write:
         old, new = read.fileno(), write.fileno()
         for handle in (old, new):
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         size = os.fstat(old).st_size
         os.ftruncate(new, size)
         os.pwrite(new, os.pread(old, _HEADERS, 0), 0)
         for offset in range(_HEADERS, size, _BLOCK):
-            if os.pread(old, _SUM, offset) != os.pread(new, _SUM, offset):
-                os.pwrite(new, os.pread(old, _BLOCK, offset), offset)
+            block = os.pread(old, _BLOCK, offset)
+            if block != os.pread(new, _BLOCK, offset):
+                os.pwrite(new, block, offset)
                 written += 1
         os.fsync(new)
     return written

@@ -330,10 +330,15 @@ def same_as_erp(world: World, company: Company, card: dict[str, Any]) -> None:
 
 
 def same_as_crm(world: World, company: Company, card: dict[str, Any]) -> None:
-    """The name (the CRM's wins), the people and the deals, as BottleCRM tells them."""
+    """The name beside the ERP's (finance has confirmed, so that wins), people and deals, as BottleCRM tells them."""
     account = world.bottlecrm.get(f"accounts/{company.account}")["account_obj"]
     assert account["name"] == company.crm_name
-    assert card["name"] == normalize("NFKC", account["name"])  # full-width brackets are folded
+    name = card["provenance"]["fields"]["name"]
+    assert (card["provenance"]["state"], name["role"]) == ("confirmed", "erp")
+    party = world.tryton.read("party.party", [["id", "=", company.party]], ["name"])[0]["name"]
+    assert card["name"] == name["value"] == normalize("NFKC", party)  # full-width brackets are folded
+    kept = {value["source"]: value["value"] for value in name["values"]}
+    assert kept["crm"] == normalize("NFKC", account["name"])
     assert (card["city"] or "") in {account["city"] or "", "Ningbo"}
     people = [row for row in world.bottlecrm.get("contacts", limit=200)["results"] if row["account"] == company.account]
     assert {row["email"] for row in card["contacts"] if row["source"] == "crm"} == {row["email"] for row in people}
