@@ -26,7 +26,7 @@ from model import policy, serve
 from model.search_tokens import HAN, fold, key
 from model.serve import Served
 
-CUSTOMERS = 60_000
+CUSTOMERS = 100_000
 LIMIT, EACH = 10, 40
 _WORD = re.compile(r"[0-9a-z]+")
 _VALUES = """

@@ -60,7 +60,7 @@ SEARCHED = {
     "core.dim_customer": "select customer_key, name, short_name, city, phone, owner_key, false as is_deleted from c",
     "core.dim_customer_record": """
         select customer_key, 'books' as source, code as source_id, 'erp' as role, code, name, short_name, city, phone,
-               owner_key, false as is_deleted, 1 as name_rank
+               owner_key, false as is_deleted
         from c""",
     "core.dim_customer_code": """
         select customer_key, 'books' as source, code as source_id, 'erp' as role, kind, code
