@@ -183,9 +183,9 @@ class StreamJob:
         return taken
 
     def _invalid(self, fresh: pl.DataFrame) -> list[quarantine.Reject]:
-        with shown(self.con, texts=fresh.select("id", "hash", "document")):
+        with shown(self.con, texts=fresh.select("id", "hash", "document", "ordinal")):
             rows = self.con.execute(
-                "SELECT id, hash, left(document, 200) FROM texts WHERE NOT json_valid(document)"
+                "SELECT id, hash, left(document, 200) FROM texts WHERE NOT json_valid(document) ORDER BY ordinal"
             ).fetchall()
         first = self.mapper.tables[0][0].entity
         return [quarantine.Reject(i, first, "document", text, "not a JSON document", h) for i, h, text in rows]
