@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +12,12 @@ from model.identity import field_pins
 from model.identity.field_pins import RETRACT, RIGHT, Pin
 from model.identity.survivorship import FIELDS
 from model.policy import Viewer
-from model.receivables import open_items_sql
-from model.receivables.items import received_parameters
-from model.serve import money, stewards, work
+from model.serve import stewards
 from model.serve.connection import Served
 from model.serve.find import resolve
 from model.serve.provenance import masked, of_customers, raw
 from model.serve.stewardship_build import build_state, request_build
+from model.serve.worth import worth
 from ops.errors import FatalError
 from ops.store import stamp, unstamp
 from ops.tables import audit
@@ -37,20 +35,6 @@ _FOUND = """
     join core.dim_customer as customer on customer.customer_key = conflict.customer_key
     where {rule} and ($field is null or conflict.field = $field)
     group by conflict.customer_key, conflict.field, customer.name, customer.owner_key, customer.owner_name
-"""
-_WORTH = """
-    with rate as (select unnest($currencies) as currency, unnest($rates) as rate),
-    amount as (
-        select customer_key, currency, open_amount as amount from ({items})
-        where open_amount > 0 and kind <> 'provisional'
-        union all
-        select customer_key, currency, gross_amount from core.fct_order
-        where excluded_reason is null and order_on > $year_ago and order_on <= $as_of
-    )
-    select customer_key, cast(sum(amount * rate) as decimal(18, 2)) as revenue
-    from amount join rate using (currency)
-    where customer_key in (select customer_key from marts.mart_customer_conflict)
-    group by customer_key
 """
 
 
@@ -163,30 +147,16 @@ def _found(viewer: Viewer, db: Served, field: str | None) -> list[dict[str, Any]
     key = ("field_conflicts", viewer.cache_key, field, db.today())
     if key not in db.cache:
         rule, named = viewer.named_rows()
-        worth = _worth(db)
+        at_stake = worth(db)
         rows = db.rows(_FOUND.format(rule=rule), {"field": field, **named})
         for row in rows:
-            row["revenue"] = worth.get(row["customer_key"], Decimal(0))
+            row["revenue"] = at_stake.get(row["customer_key"], Decimal(0))
             row["group"] = FIELDS[row["field"]]
             row["owner"] = row.pop("owner_name")
         rows.sort(key=_orders("priority"))
         db.cache[key] = rows[:MOST]
     pending = _pending(db)
     return [{**row, "state": _state(row, pending)} for row in db.cache[key]]
-
-
-def _worth(db: Served) -> dict[str, Decimal]:
-    day, received = db.today(), work.recorded_receipts(db)
-    key = ("conflict worth", day, tuple(sorted(received.items())))
-    if key not in db.cache:
-        rates = money.rates(db, day)
-        rows = db.rows(_WORTH.format(items=open_items_sql(received=bool(received))), {
-            "as_of": day, "year_ago": day - timedelta(days=365), "currencies": list(rates),
-            "rates": list(rates.values()), **received_parameters(received),
-        })  # fmt: skip
-        db.cache[key] = {row["customer_key"]: row["revenue"] for row in rows}
-    answer: dict[str, Decimal] = db.cache[key]
-    return answer
 
 
 def _state(row: Mapping[str, Any], pending: Mapping[tuple[str, str], str]) -> str:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from model.policy import Viewer
 from model.quality.rule import Rule, find, load
-from model.receivables import open_items_sql
-from model.receivables.items import received_parameters
-from model.serve import money, work
 from model.serve.connection import Served
 from model.serve.find import resolve
 from model.serve.quality import assert_source, failures
 from model.serve.quality_counts import parameters, relations
+from model.serve.worth import worth
 from ops.errors import FatalError
 
 ORDERS = ("revenue x failures", "revenue", "failures", "name")
-_WORTH = """
-    with rate as (select unnest($currencies) as currency, unnest($rates) as rate),
-    amount as (
-        select customer_key, currency, open_amount as amount from ({items})
-        where open_amount > 0 and kind <> 'provisional'
-        union all
-        select customer_key, currency, gross_amount from core.fct_order
-        where excluded_reason is null and order_on > $year_ago and order_on <= $as_of
-    )
-    select customer_key, cast(sum(amount * rate) as decimal(18, 2)) as revenue
-    from amount join rate using (currency)
-    group by customer_key
-"""
 
 
 def quality_worklist(
@@ -117,8 +102,8 @@ def _counted(
 
 
 def _ranked(db: Served, counted: Sequence[dict[str, Any]], order: str) -> list[dict[str, Any]]:
-    worth = _worth(db)
-    rows = [{**row, "revenue": worth.get(row["customer_key"], Decimal(0))} for row in counted]
+    at_stake = worth(db)
+    rows = [{**row, "revenue": at_stake.get(row["customer_key"], Decimal(0))} for row in counted]
 
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
         first: dict[str, tuple[Any, ...]] = {
@@ -157,18 +142,3 @@ def _page(
          "failures": places[one["customer_key"]][1]["failures"]}
         for one in found[offset - skipped : offset - skipped + limit]
     ]  # fmt: skip
-
-
-def _worth(db: Served) -> dict[str, Decimal]:
-    """Customer → money at stake: open items and orders of 12 months, in the company's currency; cached."""
-    day, received = db.today(), work.recorded_receipts(db)
-    key = ("quality worth", day, tuple(sorted(received.items())))
-    if key not in db.cache:
-        rates = money.rates(db, day)
-        rows = db.rows(_WORTH.format(items=open_items_sql(received=bool(received))), {
-            "as_of": day, "year_ago": day - timedelta(days=365), "currencies": list(rates),
-            "rates": list(rates.values()), **received_parameters(received),
-        })  # fmt: skip
-        db.cache[key] = {row["customer_key"]: row["revenue"] for row in rows}
-    answer: dict[str, Decimal] = db.cache[key]
-    return answer

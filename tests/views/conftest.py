@@ -12,12 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from browser import chromium
+from playwright.sync_api import Browser
+
+from model import serve
 from ops import clock
+from ops.instance import Instance
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +38,42 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("views") / "demo"
     company.prepare(home, customers=60)
     return home
+
+
+@pytest.fixture
+def home(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages run in this process show the demo instance, and nothing that another test left in the cache."""
+    monkeypatch.setenv("C360_HOME", str(demo))
+    import streamlit as st
+
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def people(demo: Path) -> dict[str, str]:
+    """Role → user id of the demo personas."""
+    return {one["role"]: one["user"] for one in serve.personas(Instance.load(demo))}
+
+
+@pytest.fixture
+def finance(people: dict[str, str], demo: Path) -> tuple[Any, Any]:
+    """(viewer, served build) of finance."""
+    instance = Instance.load(demo)
+    return serve.sign_in(instance, people["finance"]), serve.open_published(instance)
+
+
+@pytest.fixture(scope="session")
+def debtor(demo: Path) -> dict[str, Any]:
+    """The first customer of the operator's worklist."""
+    instance = Instance.load(demo)
+    return serve.worklist(serve.sign_in(instance, "operator"), serve.open_published(instance))[0]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the module's tests; not longer, for it keeps an event loop in this thread."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

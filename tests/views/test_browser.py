@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CONTRAST, chromium, open_context, settle, sign_in
+from browser import CONTRAST, open_context, settle, sign_in
 from playwright.sync_api import Browser, Dialog, Page, expect
 from sqlalchemy import delete
 
@@ -22,23 +22,6 @@ from ops.tables import sync_requests, visits
 from run.scheduler import take_requests
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def people(demo: Path) -> dict[str, str]:
-    return {one["role"]: one["user"] for one in serve.personas(Instance.load(demo))}
-
-
-@pytest.fixture(scope="module")
-def debtor(demo: Path) -> dict[str, Any]:
-    instance = Instance.load(demo)
-    return serve.worklist(serve.sign_in(instance, "operator"), serve.open_published(instance))[0]
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CONTRAST, chromium, open_context, settle, sign_in
+from browser import CONTRAST, open_context, settle, sign_in
 from playwright.sync_api import Browser, expect
 from test_pages import run, shown
 
@@ -24,24 +23,8 @@ from views.parts.format import Look
 from views.parts.panels import contacts
 from views.parts.renewal_card import drift
 
+pytestmark = pytest.mark.usefixtures("home")
 ZERO = Decimal(0)
-
-
-@pytest.fixture(scope="module")
-def people(demo: Path) -> dict[str, str]:
-    return {one["role"]: one["user"] for one in serve.personas(Instance.load(demo))}
-
-
-@pytest.fixture(autouse=True)
-def home(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("C360_HOME", str(demo))
-
-
-@pytest.fixture
-def finance(people: dict[str, str], demo: Path) -> tuple[Any, Any]:
-    """(viewer, served build) of finance."""
-    instance = Instance.load(demo)
-    return serve.sign_in(instance, people["finance"]), serve.open_published(instance)
 
 
 @pytest.fixture
@@ -307,12 +290,6 @@ def test_a_person_in_two_systems_is_listed_once() -> None:
     assert drawn.count("<tr") == 3
     assert "138 0000 0000" in drawn
     assert "CFO" in drawn
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.mark.browser

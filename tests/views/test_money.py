@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import CONTRAST, chromium, open_context, settle, sign_in
+from browser import CONTRAST, open_context, settle, sign_in
 from playwright.sync_api import Browser, Page, expect
 from test_pages import run, shown
 
 from model import serve
-from ops.instance import Instance
 from ops.texts import text
 
-
-@pytest.fixture(scope="module")
-def people(demo: Path) -> dict[str, str]:
-    return {one["role"]: one["user"] for one in serve.personas(Instance.load(demo))}
-
-
-@pytest.fixture(autouse=True)
-def home(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("C360_HOME", str(demo))
-
-
-@pytest.fixture
-def finance(people: dict[str, str], demo: Path) -> tuple[Any, Any]:
-    """(viewer, served build) of finance."""
-    instance = Instance.load(demo)
-    return serve.sign_in(instance, people["finance"]), serve.open_published(instance)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def panel_of(page: str, name: str) -> str:
@@ -148,12 +131,6 @@ def test_finance_is_told_how_to_allocate_and_takes_it_back(finance: tuple[Any, A
     app.button(key=f"cash_back_{row['receipt_key']}").click().run()
     assert not app.exception
     assert {one["receipt_key"]: one["told"] for one in serve.unapplied(viewer, db)}[row["receipt_key"]] is None
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, open_context, settle
+from browser import open_context, settle
 from conftest import serving
 from playwright.sync_api import Browser, Page, expect
 
@@ -28,12 +27,6 @@ pytestmark = pytest.mark.browser
 # 09:00 in Shanghai.
 MORNING = datetime.combine(clock.now().date(), time(1, 0), UTC)
 TOMORROW = MORNING + timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -13,23 +13,10 @@ from model import serve
 from ops.instance import Instance
 from ops.texts import text
 
+pytestmark = pytest.mark.usefixtures("home")
 ROOT = Path(__file__).parents[2]
 PAGES = ["customer", "receivables", "finance", "renewals", "overview", "trust", "sources"]
 Open = Callable[..., str]
-
-
-@pytest.fixture(scope="session")
-def people(demo: Path) -> dict[str, str]:
-    """Role → user id of the demo personas."""
-    return {one["role"]: one["user"] for one in serve.personas(Instance.load(demo))}
-
-
-@pytest.fixture(scope="session")
-def debtor(demo: Path) -> dict[str, Any]:
-    """The first customer of the operator's worklist."""
-    instance = Instance.load(demo)
-    db = serve.open_published(instance)
-    return serve.worklist(serve.sign_in(instance, "operator"), db)[0]
 
 
 def run(page: str, user: str | None, **params: str) -> AppTest:
@@ -53,14 +40,6 @@ def run(page: str, user: str | None, **params: str) -> AppTest:
 def shown(app: AppTest) -> str:
     """All markup of the page."""
     return "\n".join(str(block.value) for block in app.html)
-
-
-@pytest.fixture(autouse=True)
-def home(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("C360_HOME", str(demo))
-    import streamlit as st
-
-    st.cache_resource.clear()
 
 
 def test_nobody_sees_anything_before_signing_in() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium, open_context, settle, sign_in
+from browser import open_context, settle, sign_in
 from conftest import serving
 from playwright.sync_api import Browser, Page, expect
 
@@ -47,12 +47,6 @@ def books(tmp_path: Path) -> Iterator[Instance]:
     helpers.make(made)
     yield made
     made.store.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -16,22 +16,10 @@ from ops.texts import text
 from views.parts import cluster_graph, match_pair, trust_tabs, waterfall
 from views.parts.format import Look
 
+pytestmark = pytest.mark.usefixtures("home")
 ROOT = Path(__file__).parents[2]
 PANELS = {"matches": "queue", "fields": "conflicts", "notices": "notices", "leavers": "leavers", "reconcile": "rules"}
 LOOK = Look("en", "Asia/Shanghai", clock.now())
-
-
-@pytest.fixture(autouse=True)
-def home(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("C360_HOME", str(demo))
-    import streamlit as st
-
-    st.cache_resource.clear()
-
-
-@pytest.fixture(scope="module")
-def people(demo: Path) -> dict[str, str]:
-    return {one["role"]: one["user"] for one in serve.personas(Instance.load(demo))}
 
 
 def run(user: str, **params: str) -> AppTest:
