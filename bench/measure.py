@@ -5,9 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
+
+class Stopwatch:
+    """Seconds by the clock, and of processor time of this process with all its threads, since it was made."""
+
+    def __init__(self) -> None:
+        self._clock, self._processor = time.perf_counter(), time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        """(seconds by the clock, seconds of processor time)."""
+        return time.perf_counter() - self._clock, time.process_time() - self._processor
 
 
 def child(arguments: list[str], python: str = sys.executable) -> tuple[float, float, str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from ingest.documents import find, loads, text_of
-from ingest.errors import ContractError, SourceBusy, StreamRefused
+from ingest.errors import ContractError, CursorExpired, SourceBusy, StreamRefused
 from ingest.slices import Cut, Slicer
 from ingest.spec import HttpSpec
 from ingest.spec_parts import Rule, Stop
@@ -136,6 +136,8 @@ def _apply(rule: Rule, answer: Answer, reason: str, where: str, response: httpx.
     remedy = rule.remedy or None
     if rule.action == "skip":
         return Answer(None, answer.headers, answer.url, answer.size)
+    if rule.action == "restart":
+        raise CursorExpired(f"{where}: {reason}", payload=answer.payload)
     if rule.action == "fail":
         raise ContractError(f"{where}: {reason}", remedy=remedy)
     if rule.action == "refuse":

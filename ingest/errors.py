@@ -4,6 +4,7 @@ FatalError
 ├── SpecError       a connector description or a source's settings are wrong
 ├── LoginError      the source refuses our credentials
 └── ContractError   the source answers, but not in the agreed shape (a web page, a missing id, too few rows)
+    └── CursorExpired   the server's own cursor is no longer valid: everything is read once
 RetriableError
 └── SourceBusy      time-outs, throttling, a body cut short: the run stops and resumes next time
 SkippableError
@@ -11,6 +12,8 @@ SkippableError
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from ops.errors import FatalError, RetriableError, SkippableError
 
@@ -25,6 +28,14 @@ class LoginError(FatalError):
 
 class ContractError(FatalError):
     """The source's answer breaks the agreed shape."""
+
+
+class CursorExpired(ContractError):  # noqa: N818 - named after the state it reports
+    """The server's own cursor is no longer valid; `payload` is what it said, which may hold a new one."""
+
+    def __init__(self, what: str, *, payload: Any = None) -> None:
+        super().__init__(what, remedy="everything is read once")
+        self.payload = payload
 
 
 class SourceBusy(RetriableError):  # noqa: N818 - named after the state it reports

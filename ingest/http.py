@@ -22,12 +22,14 @@ from ingest.hooks import Call, Hooks
 from ingest.slices import Slicer
 from ingest.spec import SourceSpec, StreamSpec
 from ingest.template import render
+from ingest.wire import Wire
 from ops import clock
 from ops.instance import SourceConfig
 from ops.secrets import Redactor
 
 BASE_DELAY_S = 0.5
 MAX_DELAY_S = 30.0
+IDLE_S = 30.0
 _PAGE_REMEDY = "the address may be that of the web page, a proxy or a login page: check base_url and the credentials"
 
 
@@ -54,8 +56,8 @@ class SourceClient:
         self._secrets_dir, self._redactor = secrets_dir, redactor
         self._lock = threading.Lock()
         self._budgets = Budgets()
-        limits = httpx.Limits(max_connections=spec.http.concurrency, keepalive_expiry=30)
-        self._http = httpx.Client(timeout=spec.http.timeout_s, limits=limits, follow_redirects=False)
+        wire = Wire(spec.http.concurrency, IDLE_S)
+        self._http = httpx.Client(timeout=spec.http.timeout_s, transport=wire, follow_redirects=False)
         self.call = Call(source.name, settings, spec, self, secrets_dir.parent)
         self.auth = Auth(
             chosen(spec.auth, settings),
@@ -104,6 +106,30 @@ class SourceClient:
     def bare(self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """The JSON value of one call made without a login: for hooks that log in. Errors as in `request`."""
         return self._attempts(method, path, None, body, headers, None).payload
+
+    def file(self, url: str, slicer: Slicer) -> Answer:
+        """A file that the source has put on another host: asked for without a login and followed nowhere.
+
+        The caller has checked the host. Errors as in `request`.
+        """
+        host = urlsplit(url).hostname or ""
+        if self._loopback_only and not _is_loopback(host):
+            raise ContractError(f"source {self.source.name}: a demo instance does not speak to {host}")
+        verdict: Verdict | None = None
+        for attempt in range(self.spec.http.attempts):
+            if verdict is not None:
+                self._pause(verdict, attempt, self.source.name)
+            try:
+                response = httpx.get(url, timeout=self.spec.http.timeout_s)
+            except httpx.TransportError as error:
+                verdict = Verdict("retry", f"{host}: {type(error).__name__} {error}")
+                continue
+            self._count(len(response.content))
+            outcome = judge(response, self.spec.http, self.source.name, slicer)
+            if isinstance(outcome, Answer):
+                return outcome
+            verdict = outcome
+        raise SourceBusy(f"{verdict.why if verdict else host} (after {self.spec.http.attempts} attempts)")
 
     def _attempts(
         self,

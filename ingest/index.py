@@ -7,7 +7,7 @@ and which ids a sweep misses. It is brought up to date from the committed runs w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,17 @@ class Index:
                 (_json(rest),),
             )
 
+    def note_plain(self, marks: dict[str, str]) -> None:
+        """Living rows without a parent that this run has written, id → hash; none of them is noted otherwise."""
+        if not marks:
+            return
+        self._top = max(self._top, _last(marks))
+        self._db.execute(
+            "insert or replace into run_rows (id, hash, parent_id, deleted)"
+            " select key, value, null, 0 from json_each(?)",
+            (orjson.dumps(marks).decode(),),
+        )
+
     def current(self, ids: list[str]) -> dict[str, tuple[str, bool]]:
         """Id → (hash, deleted) as this run and the committed ones know it."""
         known: dict[str, tuple[str, bool]] = {}
@@ -116,7 +127,7 @@ class Index:
             return known
         tables = [] if self._is_new else ["rows"]
         # Ids mostly ascend: one that is beyond all that this run has written needs no look.
-        if min(map(_order, ids)) <= self._top:
+        if _first(ids) <= self._top:
             tables.append("run_rows")
         wanted = _json(ids)
         for table in tables:
@@ -138,6 +149,11 @@ class Index:
     def see(self, ids: Iterable[str]) -> None:
         """Ids that a sweep or a full read has listed."""
         self._db.execute("insert or ignore into seen (id) select value from json_each(?)", (_json(list(ids)),))
+
+    def seen(self, ids: list[str]) -> set[str]:
+        """Those of `ids` that this run has listed."""
+        rows = self._db.execute("select id from seen where id in (select value from json_each(?))", (_json(ids),))
+        return {row[0] for row in rows}
 
     @property
     def is_watching(self) -> bool:
@@ -217,6 +233,18 @@ class Index:
 def _order(row_id: str) -> tuple[int, str]:
     """An order in which numbers written as text ascend too."""
     return len(row_id), row_id
+
+
+def _first(ids: Collection[str]) -> tuple[int, str]:
+    """The first of `ids` in that order, without a tuple for each."""
+    size = min(map(len, ids))
+    return size, min(row_id for row_id in ids if len(row_id) == size)
+
+
+def _last(ids: Collection[str]) -> tuple[int, str]:
+    """The last of `ids` in that order."""
+    size = max(map(len, ids))
+    return size, max(row_id for row_id in ids if len(row_id) == size)
 
 
 def _json(value: list[Any]) -> str:

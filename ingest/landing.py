@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,6 +154,10 @@ class RunWriter:
         """Add rows; they are kept in memory until `flush`."""
         self._held.add(rows, parent_id)
 
+    def extend(self, ids: list[str], documents: list[bytes], marks: list[str]) -> None:
+        """Add living rows without a parent, by column: ids, documents, hashes."""
+        self._held.extend(ids, documents, marks, [False] * len(ids), None)
+
     def flush(self, progress: dict[str, Any]) -> None:
         """Write the rows in memory as one part, then the state to go on from. Raises what the last write raised."""
         self.settle()
@@ -231,12 +235,22 @@ class _Held:
         if not rows:
             return
         ids, documents, marks, deleted = zip(*rows, strict=True)
+        self.extend(ids, documents, marks, deleted, parent_id)
+
+    def extend(
+        self,
+        ids: Sequence[str],
+        documents: Sequence[bytes],
+        marks: Sequence[str],
+        deleted: Sequence[bool],
+        parent_id: str | None,
+    ) -> None:
         self.ids += ids
         self.documents += documents
         self.marks += marks
         self.deleted += deleted
-        self.parents += [parent_id] * len(rows)
-        self.seen += [(clock.now() - _EPOCH) // _MICROSECOND] * len(rows)
+        self.parents += [parent_id] * len(ids)
+        self.seen += [(clock.now() - _EPOCH) // _MICROSECOND] * len(ids)
         self.size += sum(map(len, documents))
 
     def frame(self, run_id: str) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urljoin
 
@@ -42,6 +43,13 @@ def following(
     `rows` are the records of `answer` as the source sent them, `ids` theirs. ContractError when the source does not
     advance, SourceBusy when a list shifts faster than it can be read.
     """
+    after = _following(page, state, answer, rows, ids, where)
+    return _below_cap(page, state, after, rows, where) if after and page.restart else after
+
+
+def _following(
+    page: PageSpec, state: State, answer: Answer, rows: list[dict[str, Any]], ids: list[str], where: str
+) -> State | None:
     if page.stop and holds(page.stop, answer.payload):
         return None
     if page.type == "single":
@@ -53,6 +61,27 @@ def following(
     if page.type == "number":
         return _by_number(page, state, answer, ids)
     return _by_key(page, state, rows, where)
+
+
+def _below_cap(page: PageSpec, state: State, after: State, rows: list[dict[str, Any]], where: str) -> State:
+    """`after`, or the first state of a new list from the last key once the vendor's cap is near."""
+    key, most = (page.restart.key, page.restart.pages) if page.restart else ("", 0)
+    keys = [find(row, key) for row in rows]
+    if any(value is None for value in keys):
+        raise ContractError(f"{where}: a record has no {key}, which getting past the vendor's cap needs")
+    seen = [state["last"], *keys] if "last" in state else keys
+    if any(left > right for left, right in pairwise(seen)):
+        raise ContractError(f"{where}: the list is not sorted by {key}", remedy="the source ignores the sort order")
+    last, pages = (seen[-1] if seen else None), int(state.get("pages", 1))
+    is_early = bool(page.restart and page.restart.early) and last not in {None, state.get("from")}
+    if last is None or (pages < most and not is_early):
+        return {**after, "pages": pages + 1, **({"last": last} if seen else {})}
+    if last == state.get("from"):
+        raise ContractError(
+            f"{where}: {most} pages share one {key}, {last}",
+            remedy="the vendor's cap hides the rest: read this stream by another key",
+        )
+    return {**first(page), "from": last, "last": last, "pages": 1}
 
 
 def _by_pointer(page: PageSpec, state: State, answer: Answer, where: str) -> State | None:

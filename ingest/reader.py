@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from ingest import landing, paginate
+from ingest import bounds, jobs, landing, paginate
 from ingest.ahead import ahead
 from ingest.answers import Answer, holds
 from ingest.cursor import Window, written
@@ -52,7 +52,14 @@ class Reader:
         elif self.client.spec.connector.kind == "files" or self.stream.hook.get("pages"):
             yield from self._hooked(page)
         else:
-            yield from ahead(self._pages(self._shape(step["kind"]), self._context(step), page))
+            yield from self._listed(self._shape(step), step, page)
+
+    def _listed(self, stream: StreamSpec, step: dict[str, Any], page: Any) -> Iterator[Batch]:
+        context = self._context(step)
+        pages = ahead(self._pages(stream, context, page))
+        if stream.assertions.bounded and step["kind"] == "window" and not self.state["full"]:
+            return bounds.guarded(pages, stream, self.window, self._zone(), self.where)
+        return pages
 
     def _hooked(self, page: Any) -> Iterator[Batch]:
         pages = self.client.hooks.pages
@@ -64,23 +71,30 @@ class Reader:
             else:
                 yield Batch(*item) if isinstance(item, tuple) else Batch(item)
 
-    def _shape(self, kind: str) -> StreamSpec:
+    def _shape(self, step: dict[str, Any]) -> StreamSpec:
         """The stream as this pass asks for it."""
         deletes = self.stream.deletes
-        if kind not in {"sweep", "feed"}:
+        if step["kind"] == "gone":
+            one = deletes.passes[step["place"]]
+            said = {key: value for key in one.model_fields_set if (value := getattr(one, key)) is not None}
+            return self.stream.model_copy(
+                update={key: value for key, value in said.items() if key not in {"id", "every_h"}}
+            )
+        if step["kind"] not in {"sweep", "feed"}:
             return self.stream
         return self.stream.model_copy(
             update={
+                "method": deletes.method or self.stream.method,
                 "path": deletes.path or self.stream.path,
                 "params": self.stream.params if deletes.params is None else deletes.params,
                 "body": self.stream.body if deletes.body is None else deletes.body,
                 "records": self.stream.records if deletes.records is None else deletes.records,
+                "page": deletes.page or self.stream.page,
             }
         )
 
     def _context(self, step: dict[str, Any]) -> dict[str, Any]:
-        spec, window = self.stream.incremental, self.window
-        zone = str(render(spec.zone or self.client.spec.connector.zone, self._base()))
+        spec, window, zone = self.stream.incremental, self.window, self._zone()
         has_token = spec.type == "token" and self.state["token"]
         return {
             **self._base(),
@@ -93,6 +107,9 @@ class Reader:
             "ids": step.get("ids"),
         }
 
+    def _zone(self) -> str:
+        return str(render(self.stream.incremental.zone or self.client.spec.connector.zone, self._base()))
+
     def _base(self) -> dict[str, Any]:
         return {
             **self.client.context(),
@@ -102,6 +119,9 @@ class Reader:
         }
 
     def _pages(self, stream: StreamSpec, context: dict[str, Any], page: Any) -> Iterator[Batch]:
+        if stream.page.job:
+            yield from jobs.batches(self.client, stream, stream.page.job, context, page, self.where)
+            return
         state: paginate.State | None = page or paginate.first(stream.page)
         slicer = Slicer.of(stream, self.client.hooks)
         while state is not None:
@@ -120,6 +140,8 @@ class Reader:
 
     def _ask(self, stream: StreamSpec, context: dict[str, Any], state: paginate.State, slicer: Slicer | None) -> Answer:
         context = {**context, **self.client.context(), "page": state}
+        if state.get("from") is not None:
+            context["window"] = {**context["window"], "start": state["from"]}
         if state.get("url"):
             return self.client.request(
                 stream.method, state["url"], headers=stream.headers, stream=stream, slicer=slicer

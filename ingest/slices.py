@@ -154,6 +154,9 @@ def _paths(stream: StreamSpec) -> set[str]:
     wanted = [*stream.id_paths, *stream.assertions.required, page.key, page.tie_key]
     wanted += [deletes.path] if deletes.type == "flag" else []
     wanted += [deletes.id or "id"] if deletes.type == "feed" else []
+    wanted += [step.id for step in deletes.passes]
+    wanted += [page.restart.key] if page.restart else []
+    wanted += [stream.updated] if stream.assertions.bounded else []
     wanted += [stream.merges.path] if stream.merges else []
     return {path for path in wanted if path}
 

@@ -33,7 +33,8 @@ Every key, with its default; an unknown key is refused and the valid ones are li
     error_path = ["message"]      # where a failed body tells the reason
     errors = [ { status = [403], path = "errorCode", contains = "LIMIT", action = "retry", remedy = "…" } ]
                                   # first match wins; action: fail | retry | renew (log in again) | skip (empty page) |
-                                  # refuse (this stream only) | later (stop, go on next run)
+                                  # refuse (this stream only) | later (stop, go on next run) |
+                                  # restart (the server's cursor is no longer valid: read everything once)
                                   # conditions: status, path with contains | values, or path alone (= present)
 
     [auth]                        # type: none | header | basic | refresh | client | session | hook
@@ -81,7 +82,9 @@ Every key, with its default; an unknown key is refused and the valid ones are li
                                              #   { path = "merged_ids", on = "survivor", separator = ";" }
     parent = { stream = "tickets" }          # substream, see Parent below
     when = "{settings.audits}"    # the stream is read only when this is true
-    assertions = { min_rows = 0, required = ["id"] }   # a full run with fewer rows fails; every record has these paths
+    assertions = { min_rows = 0, required = ["id"] }   # a full run with fewer rows fails; every record has these paths;
+                                             #   bounded = true: `updated` never lies before the window (else the
+                                             #   source ignores the filter, and the run fails)
     drop = ["attributes"]         # top-level keys not kept (links, volatile values that would look like changes)
     optional = false              # true: refused (403, 404, unknown object) is a warning, not a failure
     hook = {}                     # free table for the connector's own hooks
@@ -98,18 +101,28 @@ Every key, with its default; an unknown key is refused and the valid ones are li
                        {page.after_id} = the value at tie_key
        common:  limit = rows asked for; stop = { path, values } says "this was the last page" (wins over all else);
                 short_is_last = true (offset, number, keyset: fewer rows than limit end the stream)
+                restart = { pages, key, early = false }: after so many pages (a vendor's cap) the list is asked for
+                          anew with {window.start} = the last row's key; rows must ascend by it; early: after every
+                          page that is not full of one key, so that rows edited while one reads shift nothing
+                job {…}   a query the vendor runs by itself and answers with a file: keys in ingest/jobs.py
     incremental.type: window  {window.start} and {window.end}; filter = text put into {filter}; full = text put into
                               {filter} on a full read; overlap_s = 600; initial = "1970-01-01T00:00:00Z";
                               format = iso | epoch | epoch_ms | a strftime pattern; zone (default connector.zone);
                               granularity_s = 1; lag_s = 0 (end of the window that long before now);
                               reread = ["open = 1"] further filters read every run; what such a filter listed
                               last time and no longer lists is read once more with by_id = "id in ({ids})"
-                token   the server's own cursor: path in the answer, {cursor}; first run uses {window.start}
+                token   the server's own cursor: path in the answer, {cursor}; first run uses {window.start}; an
+                        error rule with action = restart tells that it has expired
+                full_every_h = 0: every so many hours everything is read again, for changes that move no stamp
                 none    everything every run (what has not changed is not landed again)
     deletes.type: flag  {path, values = ["true"]}: the record says so itself
                   sweep {every_h = 24, max_percent = 20, params, body, path, records, filter}: list of ids (overrides
                          make it cheap); missing twice running = deleted; more missing than max_percent stops the sweep
-                  feed  {path, params, records, id}: the vendor's list of deleted ids since {window.start}
+                        method, page = another way to ask for the list of ids
+                feed  {path, params, records, id}: the vendor's list of deleted ids since {window.start}
+                any   passes = [ {method, path, params, body, records, id, page, every_h = 0} ]: further lists that hold
+                      deleted records only (archived, spam); what is left out is as in the stream. A list that also
+                      names what the stream's own list names, or more than max_percent, marks nothing deleted
                   full  a full read lists everything: what it lacks is missing (twice running = deleted)
     parent: { stream, where = { path, values }, unless = { path, values }, records }: one call per changed parent, with
             {parent.<path>} and {parent_id}; records = path inside the parent's own document (no call at all).
@@ -226,6 +239,7 @@ class AssertionsSpec(Strict):
 
     min_rows: int = 0
     required: list[str] = []
+    bounded: bool = False
 
 
 class StreamSpec(Strict):
@@ -278,6 +292,8 @@ class SourceSpec(Strict):
         for name in sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"stream {name!r} is described twice")
         for place, stream in enumerate(self.streams):
+            if stream.assertions.bounded and (not stream.updated or stream.incremental.type != "window"):
+                raise ValueError(f"stream {stream.name!r}: assertions.bounded needs updated and a window")
             if stream.parent and stream.parent.stream not in names[:place]:
                 raise ValueError(f"stream {stream.name!r}: parent {stream.parent.stream!r} must be described before it")
         return self

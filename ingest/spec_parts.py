@@ -49,14 +49,50 @@ class Rule(Strict):
     path: str = ""
     contains: str = ""
     values: list[str] = []
-    action: Literal["fail", "retry", "renew", "skip", "refuse", "later"] = "fail"
+    action: Literal["fail", "retry", "renew", "skip", "refuse", "later", "restart"] = "fail"
     remedy: str = ""
+
+
+class RestartSpec(Strict):
+    """Past a vendor's cap: after so many pages a new list from the last value of `key`, which must ascend.
+
+    `early` begins the new list after every page: rows that move to the end while the list is read then shift nothing.
+    """
+
+    pages: int = Field(ge=1)
+    key: str
+    early: bool = False
+
+
+class JobSpec(Strict):
+    """A query that the vendor runs by itself: started by the stream's own call, asked about, fetched as a file."""
+
+    id: str
+    poll: str
+    poll_method: Literal["GET", "POST"] = "GET"
+    poll_body: dict[str, Any] = {}
+    done: Stop
+    failed: Stop | None = None
+    every_s: float = Field(default=5.0, gt=0)
+    timeout_s: float = Field(default=7200.0, gt=0)
+    result: str = ""
+    result_path: str = ""
+    result_params: dict[str, Any] = {}
+    format: Literal["csv", "jsonl"] = "jsonl"
+    locator: str = ""
+    hosts: list[str] = []
+
+    @model_validator(mode="after")
+    def _needs(self) -> JobSpec:
+        if bool(self.result) == bool(self.result_path):
+            raise ValueError("a job needs result (an address) or result_path (where the answer to poll says it)")
+        return self
 
 
 class PageSpec(Strict):
     """How a list is paged."""
 
-    type: Literal["single", "next_url", "cursor", "link", "offset", "number", "keyset"] = "single"
+    type: Literal["single", "next_url", "cursor", "link", "offset", "number", "keyset", "job"] = "single"
     path: str = ""
     rel: str = "next"
     limit: int = Field(default=100, ge=1)
@@ -70,9 +106,15 @@ class PageSpec(Strict):
     tie_key: str = ""
     stop: Stop | None = None
     short_is_last: bool = True
+    restart: RestartSpec | None = None
+    job: JobSpec | None = None
 
     @model_validator(mode="after")
     def _needs(self) -> PageSpec:
+        if (self.type == "job") != (self.job is not None):
+            raise ValueError("page type job needs the table job, and no other type has one")
+        if self.restart and self.type in {"single", "keyset", "job"}:
+            raise ValueError(f"page type {self.type} has no restart: it meets no cap")
         if self.type in {"next_url", "cursor"} and not self.path:
             raise ValueError(f"page type {self.type} needs path")
         if self.type == "keyset" and not self.key:
@@ -97,6 +139,7 @@ class IncrementalSpec(Strict):
     reread: list[str] = []
     by_id: str = ""
     path: str = ""
+    full_every_h: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _needs(self) -> IncrementalSpec:
@@ -105,19 +148,35 @@ class IncrementalSpec(Strict):
         return self
 
 
+class PassSpec(Strict):
+    """A further list that holds deleted records only; what is not said is as in the stream."""
+
+    method: Literal["GET", "POST"] | None = None
+    path: str | None = None
+    params: dict[str, Any] | None = None
+    body: dict[str, Any] | None = None
+    records: str | None = None
+    id: str = ""
+    page: PageSpec | None = None
+    every_h: float = Field(default=0.0, ge=0)
+
+
 class DeletesSpec(Strict):
     """How a deletion in the source shows."""
 
     type: Literal["none", "flag", "sweep", "feed", "full"] = "none"
+    passes: list[PassSpec] = []
     path: str = ""
     values: list[str] = ["true"]
     every_h: float = Field(default=24.0, ge=0)
     max_percent: float = Field(default=20.0, gt=0, le=100)
+    method: Literal["GET", "POST"] | None = None
     params: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
     records: str | None = None
     id: str = ""
     filter: str | None = None
+    page: PageSpec | None = None
 
     @model_validator(mode="after")
     def _needs(self) -> DeletesSpec:

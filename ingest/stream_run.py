@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ingest import cursor, landing
-from ingest.documents import digest, find
-from ingest.errors import ContractError, StreamRefused
+from ingest import absorbed, cursor, landing
+from ingest.documents import digest, find, text_of
+from ingest.errors import ContractError, CursorExpired, StreamRefused
 from ingest.hooks import Call
 from ingest.http import SourceClient
 from ingest.index import Index
+from ingest.passes import settle_listed
 from ingest.reader import Reader
 from ingest.spec import StreamSpec
 from ingest.sweeping import settle_missing
@@ -25,7 +26,7 @@ from ops import clock
 from ops.store import Store, unstamp
 
 FLUSH_EVERY_S = 5.0
-PassKind = Literal["window", "reread", "left", "feed", "sweep"]
+PassKind = Literal["window", "reread", "left", "feed", "gone", "sweep"]
 _IDS_AT_ONCE = 200
 
 
@@ -81,7 +82,7 @@ class StreamRun:
 
     def _fresh(self) -> dict[str, Any]:
         blind = bool(self.stream.incremental.by_id) and not self.index.is_watching
-        full = self.full or blind or bool(self.committed.get("full")) or not self.committed
+        full = self.full or blind or bool(self.committed.get("full")) or not self.committed or self._full_is_due()
         watermark = None if full else self.committed.get("watermark")
         window = cursor.next_window(self.stream.incremental, watermark, self.client.server_offset)
         return {
@@ -91,6 +92,7 @@ class StreamRun:
             "window": window.to_json(),
             "full": full,
             "token": None if full else self.committed.get("token"),
+            "settle": bool(self.committed.get("settle")),
             "passes": self._passes(full),
             "pass": 0,
             "page": None,
@@ -107,14 +109,20 @@ class StreamRun:
             passes.append({"kind": "left", "filter": spec.by_id})
         if deletes.type == "feed" and self.committed:
             passes.append({"kind": "feed", "filter": ""})
+        if self.committed:
+            passed = self.committed.get("passed", {})
+            due = [n for n, one in enumerate(deletes.passes) if _is_due(passed.get(str(n)), one.every_h)]
+            passes += [{"kind": "gone", "filter": "", "place": place} for place in due]
         if deletes.type == "sweep" and self.committed and self._sweep_is_due():
             passes.append({"kind": "sweep", "filter": spec.full or "" if deletes.filter is None else deletes.filter})
         return passes
 
     def _sweep_is_due(self) -> bool:
-        swept = self.committed.get("swept_at")
-        due = timedelta(hours=self.stream.deletes.every_h)
-        return self.full or not swept or clock.now() - datetime.fromisoformat(swept) >= due
+        return self.full or _is_due(self.committed.get("swept_at"), self.stream.deletes.every_h)
+
+    def _full_is_due(self) -> bool:
+        hours = self.stream.incremental.full_every_h
+        return hours > 0 and _is_due(self.committed.get("full_at"), hours)
 
     def run(self) -> Outcome:
         """Collect, commit, and tell what happened. The state survives any error; the index is closed.
@@ -156,32 +164,62 @@ class StreamRun:
 
     def _one_pass(self, reader: Reader, step: dict[str, Any]) -> None:
         last = clock.monotonic()
-        lists_all = step["kind"] == "window" and self.stream.deletes.type == "full"
         for batch in self._batches(reader, step):
-            self._take(step["kind"], batch, lists_all)
+            self._take(step, batch, self._lists_all(step))
             self.state["page"] = batch.after
             if batch.token:
                 self.state["token"] = batch.token
             if self.writer.is_full or clock.monotonic() - last >= FLUSH_EVERY_S:
                 self._save()
                 last = clock.monotonic()
-        if lists_all or step["kind"] == "sweep":
+        if step["kind"] == "gone":
+            settle_listed(self.stream, self.index, self.writing, self.outcome, self.state.pop("listed", []))
+            self.state.setdefault("passed", {})[str(step["place"])] = clock.now().isoformat()
+        if self._lists_all(step) or step["kind"] == "sweep":
             self.state["suspected"] = settle_missing(self.stream, self.index, self.writing, self.outcome)
             self.state["swept_at"] = clock.now().isoformat()
-            if self.index.returned():
+            if self.index.returned() or (self.state["settle"] and self.state["suspected"]):
                 self.state["full_next"] = True
         self.state["pass"] += 1
         self.state["page"] = None
         self._save()
 
+    def _has_passes(self) -> bool:
+        return any(step["kind"] == "gone" for step in self.state["passes"])
+
+    def _lists_all(self, step: dict[str, Any]) -> bool:
+        return step["kind"] == "window" and (self.stream.deletes.type == "full" or bool(self.state["settle"]))
+
     def _batches(self, reader: Reader, step: dict[str, Any]) -> Iterator[Batch]:
-        """The pass's batches. A place that is no longer valid (an expired locator) begins the pass anew, once."""
+        """The pass's batches. A server's cursor that has expired is given up for one reading of everything."""
+        try:
+            yield from self._from_place(reader, step)
+        except CursorExpired as expired:
+            if self.state["full"] and not self.state["page"]:
+                raise
+            self._give_up_cursor(step, expired)
+            yield from self._reader().batches(step, None)
+
+    def _give_up_cursor(self, step: dict[str, Any], expired: CursorExpired) -> None:
+        """What was deleted while the cursor was lost shows only as missing: everything listed now settles that."""
+        self.outcome.warnings.append(f"the server's cursor has expired, everything is read again: {expired.what}")
+        spec = self.stream.incremental
+        fresh = text_of(find(expired.payload, spec.path)) if spec.path and expired.payload is not None else ""
+        step["filter"] = spec.filter if spec.full is None else spec.full
+        self.state.update(token=None, next_token=fresh or None, full=True, settle=True, page=None)
+        window = cursor.next_window(spec, None, self.client.server_offset)
+        self.state["window"] = [window.to_json()[0], self.state["window"][1]]
+
+    def _from_place(self, reader: Reader, step: dict[str, Any]) -> Iterator[Batch]:
+        """A place that is no longer valid (an expired locator) begins the pass anew, once."""
         if step["kind"] == "left":
             yield from self._left(reader, step)
             return
         if self.state["page"] is not None:
             try:
                 yield from reader.batches(step, self.state["page"])
+            except CursorExpired:
+                raise
             except (ContractError, StreamRefused) as error:
                 self.outcome.warnings.append(f"the pass was begun anew: {error.what}")
             else:
@@ -197,14 +235,19 @@ class StreamRun:
                 batch.after = None
                 yield batch
 
-    def _take(self, kind: PassKind, batch: Batch, lists_all: bool) -> None:
-        if kind == "sweep":
+    def _take(self, step: dict[str, Any], batch: Batch, lists_all: bool) -> None:
+        kind: PassKind = step["kind"]
+        if kind == "gone":
+            place = self.stream.deletes.passes[step["place"]].id
+            name = self.writing.identify if not place else (lambda record: text_of(find(record, place)))
+            self.state.setdefault("listed", []).extend(self.writing.living(name(record) for record in batch.records))
+        elif kind == "sweep":
             self.index.see(self.writing.identify(record) for record in batch.records)
         elif kind == "feed":
             self.writing.bury(str(find(record, self.stream.deletes.id or "id")) for record in batch.records)
         else:
             ids = self.writing.add(batch)
-            if lists_all:
+            if lists_all or self._has_passes():
                 self.index.see(ids)
             if kind == "reread":
                 self.index.watch(ids)
@@ -214,6 +257,8 @@ class StreamRun:
         self.writing.save(self.state)
 
     def _commit(self) -> Outcome:
+        if self.stream.merges and self.stream.merges.on == "survivor":
+            self._end_absorbed()
         position = self._position()
         suspected = self.state.get("suspected")
         watched = bool(self.stream.incremental.by_id)
@@ -243,6 +288,12 @@ class StreamRun:
         cursor.write_cursor(self.store, self.source, self.stream.name, position, self._base())
         return self.outcome
 
+    def _end_absorbed(self) -> None:
+        rows = absorbed.endings(self.root, self.source, self.stream.name, self.writing.merges, self.index)
+        if rows:
+            self.writing.end(rows)
+            self._save()
+
     def _base(self) -> str:
         runs = landing.runs(self.root, self.source, self.stream.name)
         return runs[-1] if runs else ""
@@ -250,12 +301,19 @@ class StreamRun:
     def _position(self) -> dict[str, Any]:
         position = {
             "watermark": self.state["window"][1],
-            "token": self.state["token"],
+            "token": self.state["token"] or self.state.get("next_token"),
+            "full_at": self.state["started_at"] if self.state["full"] else self.committed.get("full_at"),
+            "passed": {**self.committed.get("passed", {}), **self.state.get("passed", {})} or None,
             "parent_run": self.state.get("parent_run", self.committed.get("parent_run")),
             "swept_at": self.state.get("swept_at", self.committed.get("swept_at")),
             "full": self.state.get("full_next", False),
+            "settle": bool(self.state["settle"] and self.state.get("full_next")),
         }
         return {key: value for key, value in position.items() if value not in (None, False)}
+
+
+def _is_due(last: str | None, every_h: float) -> bool:
+    return not last or clock.now() - datetime.fromisoformat(last) >= timedelta(hours=every_h)
 
 
 def _mark(stream: StreamSpec) -> str:

@@ -44,6 +44,8 @@ def render(value: Any, context: dict[str, Any]) -> Any:
 
 
 def _text(text: str, context: dict[str, Any]) -> Any:
+    if "{" not in text and "}" not in text:
+        return text
     whole = _ONE.fullmatch(text)
     if whole:
         found = _lookup(whole, context)

@@ -78,6 +78,7 @@ class Writing:
         self.merges = merges
         self.shape: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
         self._pending: dict[str, tuple[str, str, str | None, bool]] = {}
+        self._plain: dict[str, str] = {}
 
     def identify(self, record: dict[str, Any]) -> str:
         """The record's id; ContractError when it has none."""
@@ -94,11 +95,16 @@ class Writing:
         """Add the changed records of `batch`; the ids of all of them."""
         self.outcome.received += len(batch.records)
         if batch.documents is not None and batch.ids is not None and self._is_plain() and all(batch.ids):
-            rows = list(zip(batch.ids, batch.documents, map(digest, batch.documents), repeat(False)))
+            marks = [digest(document) for document in batch.documents]
+            known = self._known(batch.ids)
+            if not known and batch.parent_id is None and len(set(batch.ids)) == len(batch.ids):
+                self._put_new(batch.ids, batch.documents, marks)
+                return batch.ids
+            rows = list(zip(batch.ids, batch.documents, marks, repeat(False)))
         else:
             rows = self._rows(batch)
+            known = self._known([row[0] for row in rows])
         ids = [row[0] for row in rows]
-        known = self._known(ids)
         is_new = not known and len(set(ids)) == len(ids)
         self._put(rows if is_new else self._news(rows, known), batch.parent_id)
         if batch.parent_id is not None:
@@ -133,18 +139,26 @@ class Writing:
         gone = {key for key, row in self._pending.items() if row[3]}
         return (self.index.children(parent_id) | fresh) - gone
 
+    def living(self, ids: Iterable[str]) -> list[str]:
+        """Those of `ids` that are known and not deleted, each once."""
+        wanted = list(dict.fromkeys(ids))
+        known = self._known(wanted)
+        return [row_id for row_id in wanted if row_id in known and not known[row_id][1]]
+
     def bury(self, ids: Iterable[str], parent_id: str | None = None) -> None:
         """Add a tombstone for each id that is not yet known as deleted."""
-        wanted = list(ids)
-        known = self._known(wanted)
-        alive = [row_id for row_id in dict.fromkeys(wanted) if row_id in known and not known[row_id][1]]
-        self._put([(row_id, TOMBSTONE, _EMPTY, True) for row_id in alive], parent_id)
+        self._put([(row_id, TOMBSTONE, _EMPTY, True) for row_id in self.living(ids)], parent_id)
+
+    def end(self, rows: list[Row]) -> None:
+        """Add rows of records that have ended with what they last held."""
+        self._put(rows, None)
 
     def save(self, state: dict[str, Any]) -> None:
         """Make everything added so far, and `state`, survive a kill."""
         self.writer.flush(state)
         self.index.note(self._pending.values())
-        self._pending = {}
+        self.index.note_plain(self._plain)
+        self._pending, self._plain = {}, {}
 
     def _row(self, record: dict[str, Any], document: bytes | None, row_id: str) -> Row | None:
         """The row of a record, None when the connector drops it. A `document` given is the record, already cut."""
@@ -189,10 +203,19 @@ class Writing:
         known = self.index.current(ids)
         pending = self._pending
         known.update({key: (pending[key][1], pending[key][3]) for key in pending.keys() & ids})
+        known.update({key: (self._plain[key], False) for key in self._plain.keys() & ids})
         return known
+
+    def _put_new(self, ids: list[str], documents: list[bytes], marks: list[str]) -> None:
+        """Records that nobody knows: kept by column, because a tuple for each costs the garbage collector its time."""
+        self.writer.extend(ids, documents, marks)
+        self._plain.update(zip(ids, marks, strict=True))
+        self.outcome.landed += len(ids)
 
     def _put(self, rows: list[Row], parent_id: str | None) -> None:
         self.writer.add(rows, parent_id)
+        for row_id in self._plain.keys() & {row[0] for row in rows}:
+            del self._plain[row_id]
         self._pending.update({row_id: (row_id, mark, parent_id, gone) for row_id, _, mark, gone in rows})
         self.outcome.landed += len(rows)
         self.outcome.deleted += sum(row[3] for row in rows)

@@ -91,10 +91,12 @@ def _release(
         result.version = now.version
         return
     started = clock.monotonic()
+    parts = search.touched_parts(result.changes)
     result.version = publish.publish(
         instance,
         con=con,
-        changed_keys=_affected(con, result),
+        changed_keys=_affected(con, result, parts),
+        changed_parts=parts,
         base_build_id=result.base_build_id,
         progress=progress,
     )
@@ -374,10 +376,10 @@ def _set_state(con: duckdb.DuckDBPyConnection, values: dict[str, str]) -> None:
     con.execute(f"insert into meta.state values {rows}", [text for item in values.items() for text in item])
 
 
-def _affected(con: duckdb.DuckDBPyConnection, result: BuildResult) -> list[str] | None:
-    """The customers whose entries in the sidecar an increment may have changed; None: make it anew."""
+def _affected(con: duckdb.DuckDBPyConnection, result: BuildResult, parts: list[str]) -> list[str] | None:
+    """The customers of whom an increment may have changed `parts` of the sidecar; None: make it anew."""
     if result.mode == "full":
         return None
-    if not any(warehouse.is_touched(used, result.changes.get(table)) for table, used in search.uses().items()):
+    if not parts:
         return []
     return [str(row[0]) for row in con.execute("select customer_key from delta.main.affected").fetchall()]

@@ -1,7 +1,8 @@
 """The increment: which customers changed, and in which tables something changed at all.
 
 Catalogue `delta` is in memory. It holds delta.main.changed (entity, source, source_id), delta.main.affected
-(customer_key), what identity resolved anew (delta.identity) and the slices that model.build_slices cuts.
+(customer_key), the changed rows (delta.now), what identity resolved anew (delta.identity) and the slices that
+model.build_slices cuts.
 """
 
 from __future__ import annotations
@@ -10,50 +11,12 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from model import schema
+from model import build_records, schema
 from model.identity import customers, field_pins, groups, people, projects
 from model.identity.match_model import Matcher
 from model.warehouse import ALL_COLUMNS
 from ops.store import Store
 
-OWN = ("contact", "opportunity", "contract", "sales_order", "shipment", "invoice", "receipt", "credit_note",
-       "ticket", "interaction")  # fmt: skip
-# child → (column, parent) pairs; a child stands under the customer of its parent
-CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
-    "sales_order_line": (("order_id", "sales_order"),),
-    "invoice_plan": (("invoice_id", "invoice"),),
-    "ticket_event": (("ticket_id", "ticket"),),
-    "milestone": (("project_id", "project"),),
-    "allocation": (
-        ("invoice_id", "invoice"),
-        ("receipt_id", "receipt"),
-        ("credit_note_id", "credit_note"),
-        ("credit_note_id", "invoice"),
-    ),
-}
-# records without a customer of their own that take it from another record
-FALLBACKS: dict[str, tuple[tuple[str, str], ...]] = {
-    "ticket": (("contact_id", "contact"),),
-    "interaction": (("opportunity_id", "opportunity"), ("ticket_id", "ticket"), ("contact_id", "contact")),
-}
-# where a record stood in the last build
-TABLES = {
-    "contact": "core.dim_contact",
-    "opportunity": "core.fct_opportunity",
-    "contract": "core.fct_contract",
-    "sales_order": "core.fct_order",
-    "sales_order_line": "core.fct_order_line",
-    "shipment": "core.fct_shipment",
-    "invoice": "core.fct_plan_row",
-    "receipt": "core.fct_receipt",
-    "credit_note": "core.fct_credit_note",
-    "allocation": "core.fct_allocation",
-    "ticket": "core.fct_ticket",
-    "ticket_event": "core.fct_ticket_event",
-    "interaction": "core.fct_interaction",
-    "project": "core.dim_project",
-    "milestone": "core.fct_milestone",
-}
 PERSON_COLUMNS = {
     "customer": "owner_id",
     "opportunity": "owner_id",
@@ -91,7 +54,7 @@ class Increment:
 def attach(con: duckdb.DuckDBPyConnection) -> None:
     """Attach the empty catalogue `delta`."""
     con.execute("attach ':memory:' as delta")
-    for name in ("shown", "staging", "identity", "core", "marts", "diff"):
+    for name in ("shown", "now", "staging", "identity", "core", "marts", "diff"):
         con.execute(f"create schema delta.{name}")
 
 
@@ -138,6 +101,7 @@ def resolve(
 ) -> None:
     """Resolve identities for the increment, fill delta.main.affected and note what changed in identity tables."""
     con.execute("create or replace table delta.main.affected (customer_key varchar)")
+    build_records.find(con, inc.entities)
     inc.is_moved = moved = customers.resolve_changed(con, store, inc.entities, last_decision, matcher)
     others = ""
     if moved:
@@ -189,6 +153,15 @@ def resolve(
     """)
     groups.resolve_groups(con, only_affected=True)
     inc.changes |= _identity_changes(con, moved=moved)
+
+
+def _by_record(con: duckdb.DuckDBPyConnection, inc: Increment) -> None:
+    """Add the customers of every changed record; what employees and products changed has to be looked up as well."""
+    if {"employee", "product"} & inc.entities:
+        rows = con.execute("select distinct entity from delta.main.changed").fetchall()
+        inc.entities |= {str(row[0]) for row in rows}
+        build_records.find(con, inc.entities)
+    build_records.add_customers(con, inc.entities, inc.present)
 
 
 def _identity_changes(con: duckdb.DuckDBPyConnection, *, moved: bool) -> Changes:
@@ -320,70 +293,3 @@ def _add_changed(con: duckdb.DuckDBPyConnection, inc: Increment, entity: str, ke
             select distinct '{entity}', e.source, e.source_id from staging.{entity} as e
             semi join {keys} as k on k.source = e.source and k.source_id = e.{column}
         """)
-
-
-def _by_record(con: duckdb.DuckDBPyConnection, inc: Increment) -> None:
-    """Add the former and present customers of every changed record."""
-    if {"employee", "product"} & inc.entities:
-        rows = con.execute("select distinct entity from delta.main.changed").fetchall()
-        inc.entities |= {row[0] for row in rows}
-    found = []
-    if "customer" in inc.entities:
-        found.append(_customers_of("customer", "customer", "e.source_id"))
-    for entity in (*OWN, *CHILDREN, "project"):
-        if entity not in inc.entities:
-            continue
-        if entity in TABLES:
-            found.append(f"""
-                select t.customer_key from {TABLES[entity]} as t
-                join delta.main.changed as c
-                    on c.entity = '{entity}' and c.source = t.source and c.source_id = t.source_id
-            """)
-        if entity in OWN:
-            found.append(_customers_of(entity, entity, "coalesce(e.customer_id, '')"))
-        for column, parent in (*CHILDREN.get(entity, ()), *FALLBACKS.get(entity, ())):
-            found.append(_through(entity, column, parent))
-    for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
-        for column, parent in parents:
-            if parent not in inc.entities:
-                continue
-            # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
-            found.append(_orphaning(parent))
-            if entity in inc.present and entity in TABLES:
-                found.append(f"""
-                    select t.customer_key from {TABLES[entity]} as t
-                    join staging.{entity} as a on a.source = t.source and a.source_id = t.source_id
-                    join delta.main.changed as c
-                        on c.entity = '{parent}' and c.source = a.source and c.source_id = a.{column}
-                """)
-    for query in dict.fromkeys(found):
-        con.execute(f"insert into delta.main.affected {query}")
-
-
-def _orphaning(parent: str) -> str:
-    return f"""
-        select '{customers.UNKNOWN}' from staging.{parent} as e
-        join delta.main.changed as c on c.entity = '{parent}' and c.source = e.source and c.source_id = e.source_id
-        where e.is_deleted limit 1
-    """
-
-
-def _customers_of(changed: str, entity: str, value: str) -> str:
-    return f"""
-        select x.customer_key from staging.{entity} as e
-        join delta.main.changed as c on c.entity = '{changed}' and c.source = e.source and c.source_id = e.source_id
-        join delta.identity.crosswalk_now as x on x.source = e.source and x.source_id = {value}
-    """
-
-
-def _through(entity: str, column: str, parent: str) -> str:
-    """Present customers of changed rows of `entity` by way of `column` → `parent`, or C000000 where it is missing."""
-    owner = "p.customer_id" if parent != "project" else "p.source_id"
-    crosswalk = "delta.identity.crosswalk_now" if parent != "project" else "identity.project_crosswalk"
-    return f"""
-        select coalesce(x.customer_key, '{customers.UNKNOWN}') from staging.{entity} as e
-        join delta.main.changed as c on c.entity = '{entity}' and c.source = e.source and c.source_id = e.source_id
-        left join staging.{parent} as p on p.source = e.source and p.source_id = e.{column}
-            and p.seen_to is null and not p.is_deleted
-        left join {crosswalk} as x on x.source = p.source and x.source_id = coalesce({owner}, '')
-    """

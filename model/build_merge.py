@@ -96,7 +96,7 @@ def _compare(con: duckdb.DuckDBPyConnection, model: Model, changes: Changes, out
     """delta.diff.<model>: row_id of rows that leave the table, new_id of rows of delta.<model> that come in."""
     new = f"(select rowid as new_id, * from delta.{model.name} where {_AFFECTED})"
     old = f"(select rowid as row_id, * from {model.name} where {_found(model.name)})"
-    columns = [str(row[0]) for row in con.execute(f"select * from delta.{model.name} limit 0").description or ()]
+    columns = con.table(f"delta.{model.name}").columns
     keys = list(dict.fromkeys(("customer_key", *model.key)))
     same = " and ".join(f'o."{key}" is not distinct from n."{key}"' for key in keys)
     others = [column for column in columns if column not in keys]

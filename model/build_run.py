@@ -120,16 +120,17 @@ def recluster(con: duckdb.DuckDBPyConnection) -> list[str]:
 def check(con: duckdb.DuckDBPyConnection, model: Model, rows: str) -> None:
     """Unique key and not-null columns of `rows`; FatalError names the model, the column and an example."""
     keys = ", ".join(model.key)
-    twice = con.execute(f"select {keys} from {rows} group by {keys} having count(*) > 1 limit 1").fetchall()
-    if twice:
+    lacking = "".join(f", count(*) - count({column}) as n{i}" for i, column in enumerate(model.not_null))
+    sums = "".join(f", coalesce(sum(n{i}), 0)" for i, _ in enumerate(model.not_null))
+    most, *missing = con.execute(f"""
+        select coalesce(max(n), 0){sums} from (select count(*) as n{lacking} from {rows} group by {keys})
+    """).fetchall()[0]
+    if most > 1:
+        twice = con.execute(f"select {keys} from {rows} group by {keys} having count(*) > 1 limit 1").fetchall()
         raise FatalError(
             f"{model.name}: more than one row for {dict(zip(model.key, twice[0], strict=True))}",
             remedy="look at the staged records behind it; the last published build stays in use",
         )
-    if not model.not_null:
-        return
-    sums = ", ".join(f"count(*) - count({column})" for column in model.not_null)
-    missing = con.execute(f"select {sums} from {rows}").fetchall()[0]
     empty = [column for column, n in zip(model.not_null, missing, strict=True) if n]
     if empty:
         raise FatalError(

@@ -10,7 +10,8 @@ from collections.abc import Set as AbstractSet
 
 import duckdb
 
-from model.build_delta import CHILDREN, FALLBACKS, OWN, Increment
+from model.build_delta import Increment
+from model.build_records import CHILDREN, FALLBACKS, OWN
 from model.identity import customers
 
 SLICED = ("customer", *OWN, "project", *CHILDREN)
@@ -35,6 +36,8 @@ class Slicer:
         unknown = con.execute(
             f"select count(*) from delta.main.affected where customer_key = '{customers.UNKNOWN}'"
         ).fetchall()[0][0]
+        for entity in self.cut:
+            self._begin(entity)
         for entity in ("customer", *OWN):
             if entity in self.cut:
                 self._own(entity)
@@ -43,17 +46,11 @@ class Slicer:
             select * from {_PROJECTS} where customer_key in (select customer_key from delta.main.affected)
         """)
         if "project" in self.cut:
-            con.execute(f"""
-                create or replace table delta.staging.project as
-                select e.* from {self.inc.shown["project"]} as e
-                semi join delta.identity.project_crosswalk as x on x.source = e.source and x.source_id = e.source_id
-            """)
+            mine = (
+                "semi join delta.identity.project_crosswalk as x on x.source = e.source and x.source_id = e.source_id"
+            )
+            self._add("project", mine)
         self._add_all(FALLBACKS, "e.customer_id is null")
-        for entity in CHILDREN:
-            if entity in self.cut:
-                con.execute(
-                    f"create or replace table delta.staging.{entity} as select * from {self.inc.shown[entity]} limit 0"
-                )
         self._add_all(CHILDREN, "true")
         if unknown:
             for entity in CHILDREN:
@@ -77,48 +74,55 @@ class Slicer:
             if entity in self.cut and parent in self.cut
         ]
 
+    def _begin(self, entity: str) -> None:
+        """An empty slice, and delta.main.in_<entity>: the row ids of what is in it."""
+        self.con.execute(f"create or replace table delta.staging.{entity} as from {self.inc.shown[entity]} limit 0")
+        self.con.execute(f"create or replace table delta.main.in_{entity} (row_id bigint)")
+
     def _own(self, entity: str) -> None:
         value = "e.source_id" if entity == "customer" else "coalesce(e.customer_id, '')"
         mine = f"semi join delta.identity.customer_crosswalk as x on x.source = e.source and x.source_id = {value}"
-        self.con.execute(f"create or replace table delta.staging.{entity} as {self._rows(entity, mine)}")
+        self._add(entity, mine)
         self._add_versions(entity)
 
-    def _rows(self, entity: str, joins: str, where: str = "true") -> str:
-        """A query for the shown rows `e` of an entity that `joins` and `where` leave."""
-        relation = self.inc.shown[entity]
+    def _add(self, entity: str, joins: str, where: str = "true") -> None:
+        """Add the shown rows `e` that `joins` (semi or anti joins) and `where` leave, each once."""
+        relation, table, there = self.inc.shown[entity], f"delta.staging.{entity}", f"delta.main.in_{entity}"
         if not relation.startswith("warehouse."):
-            return f"select e.* from {relation} as e {joins} where {where}"
-        # the keys are looked through first: other columns are then read only where there is something to read
-        found = f"select e.rowid from {relation} as e {joins} where {where}"
-        return f"select * from {relation} where rowid in ({found})"
+            known = f"anti join {table} as h on {_NO_VERSION}"
+            self.con.execute(f"insert into {table} select e.* from {relation} as e {joins} {known} where {where}")
+            return
+        # only what `joins` names is looked through; other columns are then read only where there is something to read
+        found = self.con.execute(f"""
+            create or replace table delta.main.found as
+            select row_id from (select e.rowid as row_id from {relation} as e {joins} where {where})
+            anti join {there} using (row_id)
+        """).fetchall()
+        if found[0][0]:
+            self.con.execute(f"insert into {table} from {relation} where rowid in (from delta.main.found)")
+            self.con.execute(f"insert into {there} from delta.main.found")
 
     def _add_versions(self, entity: str) -> None:
         """A record's versions belong together, whichever customer an older one stood under."""
         table = f"delta.staging.{entity}"
-        others = f"""
-            semi join {table} as s on s.source = e.source and s.source_id = e.source_id
-            anti join {table} as h on {_NO_VERSION}
-        """
+        others = f"semi join {table} as s on s.source = e.source and s.source_id = e.source_id"
         # few versions have ended, so that the larger part of the table need not be looked at
-        self.con.execute(f"insert into {table} {self._rows(entity, others, 'e.seen_to is not null')}")
+        self._add(entity, others, "e.seen_to is not null")
         lacking = self.con.execute(f"""
             select count(*) from (
                 select 1 from {table} group by source, source_id having count(*) filter (seen_to is null) = 0
             )
         """).fetchall()
         if lacking[0][0]:
-            self.con.execute(f"insert into {table} {self._rows(entity, others, 'e.seen_to is null')}")
+            self._add(entity, others, "e.seen_to is null")
 
     def _add_all(self, relations: dict[str, tuple[tuple[str, str], ...]], where: str) -> None:
         """Add the rows that name a record in a parent's slice."""
         for entity in relations:
             pairs = [(column, parent) for name, column, parent in self._pairs(relations) if name == entity]
             for column, parent in pairs:
-                children = f"""
-                    semi join delta.staging.{parent} as p on p.source = e.source and p.source_id = e.{column}
-                    anti join delta.staging.{entity} as h on {_NO_VERSION}
-                """
-                self.con.execute(f"insert into delta.staging.{entity} {self._rows(entity, children, where)}")
+                named = f"semi join delta.staging.{parent} as p on p.source = e.source and p.source_id = e.{column}"
+                self._add(entity, named, where)
             if pairs:
                 self._add_versions(entity)
 
@@ -128,18 +132,11 @@ class Slicer:
             f"and p{i}.seen_to is null and not p{i}.is_deleted"
             for i, (column, parent) in enumerate(CHILDREN[entity])
         )
-        self.con.execute(f"""
-            insert into delta.staging.{entity}
-            select e.* from {self.inc.shown[entity]} as e {missing}
-            anti join delta.staging.{entity} as h on {_NO_VERSION}
-        """)
+        self._add(entity, missing)
 
     def _add_parents(self, entity: str, column: str, parent: str) -> None:
-        named = f"""
-            semi join delta.staging.{entity} as c on c.source = e.source and c.{column} = e.source_id
-            anti join delta.staging.{parent} as h on {_NO_VERSION}
-        """
-        self.con.execute(f"insert into delta.staging.{parent} {self._rows(parent, named)}")
+        named = f"semi join delta.staging.{entity} as c on c.source = e.source and c.{column} = e.source_id"
+        self._add(parent, named)
 
     def _close_crosswalk(self) -> None:
         """Rows that came in by reference keep their own customers, whose keys the models need as well."""

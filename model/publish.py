@@ -2,7 +2,8 @@
 
 published/wh-<version>.duckdb      the build
 published/search-<version>.sqlite  its search sidecar
-published/keys-<version>.json      the customers that changed since the version before; absent after a full build
+published/keys-<version>.json      the customers, and the sidecar's parts, that changed since the version before;
+                                   absent after a full build
 published/wh-<version>.json        written when all are complete; a version without it does not exist
 published/current.json             the pointer, switched by an atomic rename
 
@@ -36,6 +37,14 @@ _POINTER = "current.json"
 
 
 @dataclass(frozen=True)
+class _Change:
+    """The customers of whom something changed, and the parts of the sidecar in which it did."""
+
+    keys: set[str]
+    parts: set[str]
+
+
+@dataclass(frozen=True)
 class Published:
     """One published version; `path` and `search_path` are absolute, `published_at` is an aware UTC instant."""
 
@@ -52,14 +61,15 @@ def publish(
     *,
     con: duckdb.DuckDBPyConnection | None = None,
     changed_keys: Sequence[str] | None = None,
+    changed_parts: Sequence[str] = search.PARTS,
     base_build_id: str | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Publish the warehouse as it stands and return the new version.
 
-    `con`: the builder's connection, which is closed here. `changed_keys`: the customers that changed since the build
-    `base_build_id`; the sidecar of that build is then taken forward, otherwise it is built anew. Raises FatalError
-    when the warehouse has no finished build.
+    `con`: the builder's connection, which is closed here. `changed_keys`: the customers of whom `changed_parts` of the
+    sidecar changed since the build `base_build_id`, whose sidecar is then taken forward; otherwise it is built anew.
+    Raises FatalError when the warehouse has no finished build.
     """
     say = progress or quiet
     with lease(instance.store, LEASE):
@@ -72,11 +82,11 @@ def publish(
         target, sidecar = folder / f"wh-{version}.duckdb", folder / f"search-{version}.sqlite"
         spare = _take_spare(folder, instance.config.keep_builds, before, version)
         usable = before is not None and base_build_id is not None and before.build_id == base_build_id
-        keys = list(changed_keys) if usable and changed_keys is not None else None
+        change = _Change(set(changed_keys), set(changed_parts)) if usable and changed_keys is not None else None
         opened = con or _open(source)
         try:
             build_id, rows = _settle(opened, source)
-            _carry(opened, sidecar, before if usable else None, keys, spare)
+            _carry(opened, sidecar, before if usable else None, change, spare)
         finally:
             opened.close()
         if spare:
@@ -85,8 +95,9 @@ def publish(
             files.copy(source, files.part(target))
         files.part(target).replace(target)
         say(f"published build {version}: {target.stat().st_size / 1e6:,.1f} MB")
-        if keys is not None:
-            _write(_keys_file(folder, version), {"base": base_build_id, "keys": keys})
+        if change is not None:
+            note = {"base": base_build_id, "keys": sorted(change.keys), "parts": sorted(change.parts)}
+            _write(_keys_file(folder, version), note)
         _write(
             folder / f"wh-{version}.json",
             {"version": version, "published_at": stamp(clock.now()), "rows": rows, "build_id": build_id},
@@ -100,17 +111,18 @@ def _carry(
     con: duckdb.DuckDBPyConnection,
     sidecar: Path,
     before: Published | None,
-    keys: list[str] | None,
+    change: _Change | None,
     spare: Published | None,
 ) -> None:
     """Write the sidecar: the spare one brought up to date, or a copy of the one before, or one made anew."""
     part = files.part(sidecar)
     previous = before.search_path if before and before.search_path.is_file() else None
-    if spare and before and part.is_file() and keys is not None:
-        since = _keys_since(sidecar.parent, before, spare.build_id)
+    if spare and before and part.is_file() and change is not None:
+        since = _changed_since(sidecar.parent, before, spare.build_id)
         if since is not None:
-            previous, keys = part, sorted({*keys, *since})
-    search.build_sidecar(con, part, previous=previous, changed_keys=keys)
+            previous, change = part, _Change(change.keys | since.keys, change.parts | since.parts)
+    keys, parts = (sorted(change.keys), change.parts) if change else (None, None)
+    search.build_sidecar(con, part, previous=previous, changed_keys=keys, changed_parts=parts)
     files.sync(part)
     part.replace(sidecar)
 
@@ -135,9 +147,9 @@ def _take_spare(folder: Path, keep: int, before: Published | None, version: str)
     return oldest
 
 
-def _keys_since(folder: Path, before: Published, build_id: str) -> set[str] | None:
-    """The customers that changed between the build `build_id` and the one published before; None: not known."""
-    changed: set[str] = set()
+def _changed_since(folder: Path, before: Published, build_id: str) -> _Change | None:
+    """What changed between the build `build_id` and the one published before; None: not known."""
+    changed = _Change(set(), set())
     by_build = {one.build_id: one.version for one in (_load(folder, v) for v in _versions(folder)) if one}
     now = before.build_id
     while now != build_id:
@@ -145,7 +157,8 @@ def _keys_since(folder: Path, before: Published, build_id: str) -> set[str] | No
         if not path.is_file():
             return None
         note = json.loads(path.read_text(encoding="utf-8"))
-        changed |= set(note["keys"])
+        changed.keys.update(note["keys"])
+        changed.parts.update(note.get("parts", search.PARTS))
         by_build.pop(now)
         now = str(note["base"])
     return changed

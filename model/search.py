@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from model.search_tokens import key, name_tokens, number_tokens, query_terms
 
 _TOKENS = 3  # raise it when tokens change: an older sidecar is then written anew, not carried forward
 _NUMBER_BITS = 40
+PARTS = ("customer", "entry", "document")
 _NAMES = {"name", "short_name", "english_name", "former_name", "contact"}
 _SCHEMA = """
 create table customer (customer_key text primary key, name text not null, owner_key text) without rowid;
@@ -86,13 +87,23 @@ select customer_key, kind, number from (
 
 
 @cache
-def uses() -> dict[str, frozenset[str]]:
-    """The tables a sidecar is made of, with the columns that it reads."""
-    found = {"core.dim_employee": warehouse.ALL_COLUMNS}
-    for sql in (_CUSTOMERS, _ENTRIES.format(**_ranks()), _DOCUMENTS):
-        for table, columns in warehouse.uses(sql, "search").items():
-            found[table] = found.get(table, frozenset()) | columns
-    return found
+def _parts() -> dict[str, str]:
+    """Table of a sidecar → the query for its rows; employees are written whole each time."""
+    return dict(zip(PARTS, (_CUSTOMERS, _ENTRIES.format(**_ranks()), _DOCUMENTS), strict=True))
+
+
+@cache
+def _uses(part: str) -> dict[str, frozenset[str]]:
+    return warehouse.uses(_parts()[part], "search")
+
+
+def touched_parts(changes: Mapping[str, frozenset[str]]) -> list[str]:
+    """The parts of a sidecar that `changes` (table → columns in which rows changed) may have changed."""
+    return [
+        part
+        for part in PARTS
+        if any(warehouse.is_touched(used, changes.get(table)) for table, used in _uses(part).items())
+    ]
 
 
 def build_sidecar(
@@ -100,11 +111,12 @@ def build_sidecar(
     out_path: Path,
     previous: Path | None = None,
     changed_keys: Sequence[str] | None = None,
+    changed_parts: Collection[str] | None = None,
 ) -> None:
     """Write the sidecar of `build`, a file or a connection whose present catalogue it is, to `out_path`.
 
     With `previous` and `changed_keys` the former sidecar is copied and only those customers are replaced; in place,
-    where `previous` is `out_path`.
+    where `previous` is `out_path`. `changed_parts`: see touched_parts; the others are left as they are.
     """
     takes_forward = previous is not None and changed_keys is not None and _tokens_of(previous) == _TOKENS
     if previous != out_path or not takes_forward:
@@ -122,7 +134,7 @@ def build_sidecar(
         target.execute("begin")
         _write_employees(source, target)
         if takes_forward:
-            _replace(source, target, list(changed_keys or []))
+            _replace(source, target, list(changed_keys or []), PARTS if changed_parts is None else changed_parts)
         else:
             _fill(source, target)
         target.execute("commit")
@@ -156,7 +168,7 @@ def _fill(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection) -> None
     """Every customer, entry and document of the build."""
     people = source.execute(_CUSTOMERS)
     target.executemany("insert into customer values (?, ?, ?)", people.fetchall())
-    found = source.execute(_ENTRIES.format(**_ranks()))
+    found = source.execute(_parts()["entry"])
     while rows := found.fetchmany(50_000):
         _insert_entries(target, rows)
     found = source.execute(_DOCUMENTS)
@@ -164,53 +176,61 @@ def _fill(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection) -> None
         _insert_documents(target, rows)
 
 
-def _replace(source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, keys: list[str]) -> None:
-    """Of the customers `keys`, write what is new and remove what is gone: most of it stays as it was."""
-    if not keys:
+def _replace(
+    source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, keys: list[str], parts: Collection[str]
+) -> None:
+    """Of the customers `keys`, write what is new in `parts` and remove what is gone: most of it stays as it was."""
+    if not keys or not parts:
         return
-    slices = _slices(source, keys)
+    slices = _slices(source, keys, parts)
     target.execute("create temp table changed (customer_key text primary key)")
     target.executemany("insert or ignore into changed values (?)", [(item,) for item in keys])
     among = "customer_key in (select customer_key from changed)"
-    kept = f"select customer_key, name, owner_key from customer where {among}"
-    had, has = _difference(source, target, slices, _CUSTOMERS, kept)
-    target.executemany("delete from customer where customer_key = ?", [row[:1] for row in had])
-    target.executemany("insert into customer values (?, ?, ?)", list(has))
-    kept = f"select customer_key, kind, value, mask, owner_key, id >> {_NUMBER_BITS}, id from entry where {among}"
-    had, has = _difference(source, target, slices, _ENTRIES.format(**_ranks()), kept)
-    words = [(row[-1], _tokens(*row[1:5])) for row in had]
-    target.executemany("insert into words (words, rowid, tokens) values ('delete', ?, ?)", words)
-    target.executemany("delete from entry where id = ?", [row[-1:] for row in had])
-    _insert_entries(target, sorted(has, key=lambda row: (row[5], row[2], row[0], row[1])))
-    kept = f"select customer_key, kind, value, rowid from document where {among}"
-    had, has = _difference(source, target, slices, _DOCUMENTS, kept)
-    target.executemany("delete from document where rowid = ?", [row[-1:] for row in had])
-    _insert_documents(target, sorted(has))
+    if "customer" in parts:
+        kept = f"select customer_key, name, owner_key from customer where {among}"
+        had, has = _difference(source, target, slices, "customer", kept)
+        target.executemany("delete from customer where customer_key = ?", [row[:1] for row in had])
+        target.executemany("insert into customer values (?, ?, ?)", list(has))
+    if "entry" in parts:
+        kept = f"select customer_key, kind, value, mask, owner_key, id >> {_NUMBER_BITS}, id from entry where {among}"
+        had, has = _difference(source, target, slices, "entry", kept)
+        words = [(row[-1], _tokens(*row[1:5])) for row in had]
+        target.executemany("insert into words (words, rowid, tokens) values ('delete', ?, ?)", words)
+        target.executemany("delete from entry where id = ?", [row[-1:] for row in had])
+        _insert_entries(target, sorted(has, key=lambda row: (row[5], row[2], row[0], row[1])))
+    if "document" in parts:
+        kept = f"select customer_key, kind, value, rowid from document where {among}"
+        had, has = _difference(source, target, slices, "document", kept)
+        target.executemany("delete from document where rowid = ?", [row[-1:] for row in had])
+        _insert_documents(target, sorted(has))
 
 
-def _slices(source: duckdb.DuckDBPyConnection, keys: list[str]) -> dict[str, str]:
-    """Table → a temporary one with the rows of the customers `keys`, as far as the sidecar reads its columns."""
+def _slices(source: duckdb.DuckDBPyConnection, keys: list[str], parts: Collection[str]) -> dict[str, str]:
+    """Table → a temporary one with the rows of the customers `keys`, as far as `parts` read its columns."""
     source.execute("create or replace temp table changed (customer_key varchar)")
     source.execute("insert into changed select unnest(?)", [keys])
+    used: dict[str, frozenset[str]] = {}
+    for part in parts:
+        for table, columns in _uses(part).items():
+            used[table] = used.get(table, frozenset()) | columns
     found = {}
-    for table, columns in uses().items():
-        if table != "core.dim_employee":
-            found[table] = "changed_" + table.partition(".")[2]
-            source.execute(f"""
-                create or replace temp table {found[table]} as select {", ".join(sorted(columns))} from {table}
-                where customer_key in (select customer_key from changed)
-            """)
+    for table, columns in used.items():
+        found[table] = "changed_" + table.partition(".")[2]
+        source.execute(f"""
+            create or replace temp table {found[table]} as select {", ".join(sorted(columns))} from {table}
+            where customer_key in (select customer_key from changed)
+        """)
     return found
 
 
 def _difference(
-    source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, slices: dict[str, str], wanted: str, kept: str
+    source: duckdb.DuckDBPyConnection, target: sqlite3.Connection, slices: dict[str, str], part: str, kept: str
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Rows of `kept` that `wanted` no longer gives, and rows of `wanted` that `kept` lacks.
+    """Rows of `kept` that the part's query no longer gives, and rows of the query that `kept` lacks.
 
-    A row of `kept` may end in a number that `wanted` does not have: by that number it can be removed.
+    A row of `kept` may end in a number that the query does not have: by that number it can be removed.
     """
-    new = set(source.execute(warehouse.redirect(wanted, slices)).fetchall())
+    new = set(source.execute(warehouse.redirect(_parts()[part], slices)).fetchall())
     width = len(source.description)
     old = {row[:width]: row for row in target.execute(kept).fetchall()}
     return [row for key_, row in old.items() if key_ not in new], [row for row in new if row not in old]

@@ -145,7 +145,7 @@ def _exact(connection: sqlite3.Connection, wanted: str, owners: list[str] | None
     rule, values = _among(owners, "customer.owner_key")
     sql = f"""select document.customer_key, kind, value, folded, null
               from document cross join customer on customer.customer_key = document.customer_key
-              where folded = ? and {rule} order by kind, document.customer_key"""
+              where folded = ? and {rule} order by kind, document.customer_key, value"""
     yield from connection.execute(sql, [wanted, *values])
 
 
@@ -181,7 +181,8 @@ def _range(
     if owners is not None:
         source = f"customer cross join {table} as f on f.customer_key = customer.customer_key"
     sql = f"""select f.customer_key, f.kind, f.value, f.folded, {mask} from {source}
-              where f.folded > ? and f.folded < ? and {rule} and {shown} order by f.folded limit {_SCANNED}"""
+              where f.folded > ? and f.folded < ? and {rule} and {shown}
+              order by f.folded, f.customer_key, f.kind, f.value limit {_SCANNED}"""
     return connection.execute(sql, [wanted, wanted + "\U0010ffff", *values])
 
 

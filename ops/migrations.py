@@ -70,6 +70,10 @@ def _quality_history(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def _letters(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
 MIGRATIONS: list[Callable[[Connection], None]] = [
     _create_all,
     _visits_with_marks,
@@ -78,6 +82,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     _accepted_differences,
     _field_decisions,
     _quality_history,
+    _letters,
 ]
 
 

@@ -23,6 +23,7 @@ from ops.identity_tables import match_decisions as match_decisions
 from ops.identity_tables import registry as registry
 from ops.identity_tables import registry_history as registry_history
 from ops.identity_tables import registry_moves as registry_moves
+from ops.letter_tables import letters as letters
 from ops.metadata import metadata as metadata
 from ops.quality_tables import quality_history as quality_history
 
@@ -146,7 +147,7 @@ outbox = Table(
     Column("subject", Text, nullable=False),
     Column("body", Text, nullable=False, comment="the whole MIME message"),
     Column("created_at", String(40), nullable=False),
-    Column("state", String(20), nullable=False, comment="waiting, sending, sent, uncertain, dead"),
+    Column("state", String(20), nullable=False, comment="waiting, sending, sent, dead, dropped"),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_try_at", String(40), nullable=False),
     Column("last_error", Text),
@@ -158,7 +159,7 @@ deliveries = Table(
     Column("delivery_id", Integer, primary_key=True, autoincrement=True),
     Column("message_id", String(200), nullable=False, index=True),
     Column("at", String(40), nullable=False),
-    Column("outcome", String(20), nullable=False, comment="sent, failed, uncertain, dead"),
+    Column("outcome", String(20), nullable=False, comment="sent, failed, uncertain, dead, dropped"),
     Column("detail", Text),
 )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest import landing
-from model import build, publish, warehouse
+from model import build, delivery, publish, warehouse
 from ops import clock, config_file, dump, secrets
 from ops.errors import FatalError
 from ops.instance import Instance, parse_config
@@ -31,6 +31,7 @@ from run import archive
 
 _LANDING, _PUBLISHED, _SECRETS = "landing", "published", "secrets"
 _FOLDERS = ("config", "models", "documents")
+_HELD = "restored from a backup, and the instance it was made of may have sent the same messages"
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,17 @@ class Backup:
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored; `missing_secrets` are the files that c360.toml names and the backup does not hold."""
+    """What was restored; `missing_secrets` are the files that c360.toml names and the backup does not hold.
+
+    Nothing is sent until a person releases the outbox; `held_messages` waited in it.
+    """
 
     home: Path
     files: int
     build: str | None
     has_warehouse: bool
     missing_secrets: list[str]
+    held_messages: int = 0
 
 
 def back_up(
@@ -175,7 +180,9 @@ def restore(backup: Path, home: Path, *, store_url: str | None = None, progress:
     instance = Instance.load(home)
     now = publish.current_or_none(instance)
     has_warehouse = warehouse.warehouse_path(instance.warehouse).is_file()
-    return Restored(home, len(manifest["files"]), now.version if now else None, has_warehouse, missing)
+    stopped = delivery.held(instance.store)
+    waiting = stopped.messages if stopped else 0
+    return Restored(home, len(manifest["files"]), now.version if now else None, has_warehouse, missing, waiting)
 
 
 @contextmanager
@@ -201,11 +208,14 @@ def _restore_store(folder: Path, url: str | None) -> None:
     """Put the backed-up store where the configuration wants it; opening it applies the migrations."""
     inside = folder / dump.SQLITE_FILE
     if url is None and inside.is_file():
-        Store(f"sqlite:///{inside}").close()
+        store = Store(f"sqlite:///{inside}")
+        delivery.hold(store, _HELD)
+        store.close()
         return
     store = Store(url or f"sqlite:///{inside.with_suffix('.new')}")
     try:
         dump.load(folder, store)
+        delivery.hold(store, _HELD)
     finally:
         store.close()
     inside.unlink(missing_ok=True)

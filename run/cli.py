@@ -5,8 +5,6 @@ Exit status: 0 fine, 1 failed, 2 misuse.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +12,12 @@ from typing import Annotated
 import typer
 
 from ops.errors import C360Error, FatalError
-from run import commands
 from run.context import Context
+from run.lazy import LazyGroup
 
 app = typer.Typer(
     name="c360",
+    cls=LazyGroup,
     help="Customer 360: collect, build, publish and show what is going on with every customer.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -36,19 +35,6 @@ def options(
 ) -> None:
     """Options that every command understands."""
     context.obj = Context(home=home, user=user)
-
-
-def _register() -> None:
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda item: item.name):
-        loaded = importlib.import_module(f"run.commands.{module.name}")
-        name = module.name.rstrip("_").replace("_", "-")
-        if hasattr(loaded, "app"):
-            app.add_typer(loaded.app, name=name)
-        else:
-            app.command(name=name)(loaded.command)
-
-
-_register()
 
 
 def main() -> None:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from model import serve
-from model.policy import Viewer
 from ops.errors import FatalError
-from ops.instance import Instance
 
 if TYPE_CHECKING:
+    from model.policy import Viewer
     from model.serve import Served
+    from ops.instance import Instance
 
 
 @dataclass
@@ -31,11 +30,16 @@ class Context:
     @cached_property
     def instance(self) -> Instance:
         """The opened instance."""
+        # imported here as below: most of a command's start is imports, and many commands need none of these
+        from ops.instance import Instance
+
         return Instance.load(self.home)
 
     @cached_property
     def viewer(self) -> Viewer:
         """Whose rows and masks hold for this call."""
+        from model import serve
+
         return serve.sign_in(self.instance, self.user)
 
     def need_everything(self, what: str) -> None:
@@ -46,6 +50,8 @@ class Context:
     @cached_property
     def served(self) -> Served:
         """The published build."""
+        from model import serve
+
         return serve.open_published(self.instance)
 
 

@@ -101,6 +101,8 @@ def sources() -> str:
         lines += [f"## {name}: {spec.connector.label} ({spec.connector.role})\n"]
         if spec.connector.docs:
             lines += [spec.connector.docs.strip() + "\n"]
+        if (ROOT / "docs" / "connectors" / f"{name}.md").is_file():
+            lines += [f"Rights to grant and what to know: [connectors/{name}.md](connectors/{name}.md).\n"]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         for key, item in spec.settings.items():
             default = "required" if item.required else ("" if item.default is None else f"`{item.default}`")

@@ -134,6 +134,8 @@ class Daemon:
             return
         problems: list[str] = []
         chain.judge(self.instance, problems)
+        if gap := delivery.calendar_gap(self.instance):
+            problems.append(gap)
         for problem in problems:
             log.warning("business-day roll: %s", problem)
         with self.instance.store.begin() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -27,24 +28,44 @@ def truth() -> dict[str, Any]:
     return dict(generate(CUSTOMERS, SEED, today=DAY).truth)
 
 
+def _folder(factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of the run share."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def _prepared(home: Path) -> None:
+    """Make the demo instance `home` unless another worker has, or wait while it does."""
+    with Path(f"{home}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = Path(f"{home}.done")
+        if not done.exists():
+            demo.prepare(home, customers=CUSTOMERS, seed=SEED).store.close()
+            done.touch()
+
+
+def of_today(factory: pytest.TempPathFactory, home: Path) -> Path:
+    """A worker's own copy, at `home`, of the demo instance as of the machine's day; it may be changed."""
+    original = _folder(factory) / f"today{CUSTOMERS}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("C360_NOW", raising=False)
+        patch.setenv("C360_HOME", str(original))
+        _prepared(original)
+    shutil.copytree(original, home)
+    return home
+
+
 @contextmanager
 def shared(factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The demo instance as of DAY, built by whichever worker comes first; the clock stays fixed inside.
 
     It is shared: tests may add work state to it, but not build or publish.
     """
-    base = factory.getbasetemp()
-    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = folder / f"demo{CUSTOMERS}"
+    home = _folder(factory) / f"demo{CUSTOMERS}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("C360_NOW", NOW)
         patch.setenv("C360_HOME", str(home))
-        with Path(f"{home}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            done = Path(f"{home}.done")
-            if not done.exists():
-                demo.prepare(home, customers=CUSTOMERS, seed=SEED)
-                done.touch()
+        _prepared(home)
         instance = Instance.load(home)
         yield instance
         instance.store.close()

@@ -10,7 +10,7 @@ from model import serve
 from ops.texts import catalogue
 from views import state
 from views.parts import charts
-from views.parts.format import Look
+from views.parts.format import Look, number
 from views.parts.html import Column, Html, Row, grids, h, join, table, tag
 from views.parts.panels import rows_panel
 from views.parts.tiles import BUCKETS, tile
@@ -78,7 +78,8 @@ def _tiles(look: Look, kpis: dict[str, Any]) -> list[Html]:
         target = state.href("renewals") if name == "renewals_due" else None
         if isinstance(value, dict) and value.get("missing_rates"):
             note = look.t("kpi.missing_rates", currencies=", ".join(value["missing_rates"]))
-        drawn.append(tile(door, label, figure, note, href=target))
+        is_late = name == "overdue" and isinstance(value, dict) and number(value.get("amount") or 0) > 0
+        drawn.append(tile(door, label, tag("span", figure, class_="t-red") if is_late else figure, note, href=target))
     return drawn
 
 

@@ -15,6 +15,7 @@ from views.parts import (
     leaver_panel,
     match_queue,
     notice_panel,
+    quality_panel,
     reconcile_panel,
     trust_tabs,
 )
@@ -28,6 +29,7 @@ PANELS = {
     "notices": notice_panel.show,
     "leavers": leaver_panel.show,
     "reconcile": reconcile_panel.show,
+    "quality": quality_panel.show,
 }
 
 

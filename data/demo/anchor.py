@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from data.demo import delivery, documents, interactions, money, service, timing
+from data.demo import chains, delivery, documents, interactions, money, service, timing
 from data.demo.world import Entity, PlanRow, Record, World
 
 OPEN_ITEMS = (
@@ -64,6 +64,7 @@ def _apply_rest(world: World, rng: Random, entity: Entity) -> None:
 
 def _money(world: World, rng: Random, entity: Entity) -> None:
     today, home = world.today, entity.erp
+    behind = world.rng("anchor orders")
     for position, (number, due, amount, dispute) in enumerate(OPEN_ITEMS):
         rows = [PlanRow(1, today + due, amount)]
         bill = money.bill(
@@ -77,8 +78,10 @@ def _money(world: World, rng: Random, entity: Entity) -> None:
             contract="HT-0951",
         )
         bill.row["F_PAEZ_Dispute"] = dispute
+        chains.sold(world, behind, entity, home[position % 2], bill, "HT-0951")
     rows = [PlanRow(1, today - 15, PAID), PlanRow(2, today + 221, RETENTION, retention=True)]
     mixed = money.bill(world, rng, entity, home[0], today - 100, rows, bill_number="INV-20388", contract="HT-0932")
+    chains.sold(world, behind, entity, home[0], mixed, "HT-0932")
     got = money.receipt(world, rng, entity, home[0], "CNY", today - 5, PAID)
     money.match(world, rng, "receipt", mixed, rows[0], got.id, PAID, today - 5)
     money.applied(got, PAID)
@@ -88,7 +91,7 @@ def _money(world: World, rng: Random, entity: Entity) -> None:
     sent.update(F_PAEZ_LogStatus="已签收", F_PAEZ_SignDate=timing.midnight(today - 10))
     documents.order(world, rng, entity, home[0], today - 20, 180_000_00, today + 25)
     for row in world.kingdee["SAL_SaleOrder"][-2:]:
-        row.update(FDocumentStatus="C", FCancelStatus="A", FCancelDate=None)
+        row.update(FDocumentStatus="C", FCancelStatus="A", FCancelDate=None, F_PAEZ_ContractNo="HT-0951")
 
 
 def _tickets(world: World, entity: Entity) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from data.demo import (
     accounts,
     anchor,
+    chains,
     change,
+    closing,
     collecting,
     contracts,
     contradictions,
@@ -94,3 +96,5 @@ def _build(world: World) -> None:
     dirt.build(world)
     contradictions.build(world)
     departures.build(world)
+    chains.build(world)
+    closing.build(world)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ops.errors import FatalError, unknown_keys
 
 log = logging.getLogger("c360.alerts")
-_SHIPPED = Path(__file__).with_name("calendar.toml")
-_KEYS = ("years", "holidays", "make_up_days")
+_SHIPPED = Path(__file__).with_name("years")
+_DAYS = ("holidays", "make_up_days")
+_KEYS = ("years", *_DAYS)
+_YEAR_KEYS = ("year", "is_announced", "source", *_DAYS)
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,31 @@ class Calendar:
 
     @classmethod
     def load(cls, config_dir: Path | None = None) -> Calendar:
-        """The instance's config/calendar.toml, else the shipped one."""
+        """The instance's config/calendar.toml (all years), else the shipped years with those of config/calendar/ in
+        place of theirs. A year whose file says is_announced = false is not covered. FatalError for an invalid file."""
         own = config_dir / "calendar.toml" if config_dir else None
-        path = own if own is not None and own.is_file() else _SHIPPED
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        if wrong := unknown_keys(raw, _KEYS, str(path)):
-            raise wrong
+        if own is not None and own.is_file():
+            return cls._of(own)
+        files = {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
+        if config_dir is not None:
+            files |= {path.stem: path for path in sorted((config_dir / "calendar").glob("*.toml"))}
+        found = [_year(path) for _, path in sorted(files.items())]
+        return cls(
+            frozenset(day for _, holidays, _ in found for day in holidays),
+            frozenset(day for _, _, made_up in found for day in made_up),
+            frozenset(year for year, _, _ in found if year is not None),
+        )
+
+    @classmethod
+    def _of(cls, path: Path) -> Calendar:
+        raw = _read(path, _KEYS)
+        holidays, made_up = (_dates(raw, name, path) for name in _DAYS)
+        given = raw.get("years")
         try:
-            days = {key: frozenset(date.fromisoformat(str(day)) for day in raw.get(key, [])) for key in _KEYS[1:]}
-            given = raw.get("years")
-            years = {day.year for found in days.values() for day in found} if given is None else set(map(int, given))
+            years = {day.year for day in holidays | made_up} if given is None else set(map(int, given))
         except (ValueError, TypeError) as error:
-            raise FatalError(f"{path}: {error}", valid="ISO dates such as 2026-10-01, and years as numbers") from error
-        return cls(days["holidays"], days["make_up_days"], frozenset(years))
+            raise FatalError(f"{path}: {error}", valid="years as numbers") from error
+        return cls(holidays, made_up, frozenset(years))
 
     def covers(self, day: date) -> bool:
         """Whether holidays of the year of `day` are known here; otherwise weekdays count as business days."""
@@ -54,6 +69,35 @@ class Calendar:
     def business_days(self, start: date, end: date) -> int:
         """Business days after `start` up to and including `end`; 0 when `end` is not later."""
         return sum(self.is_business_day(start + timedelta(days=n + 1)) for n in range(max(0, (end - start).days)))
+
+
+def _year(path: Path) -> tuple[int | None, frozenset[date], frozenset[date]]:
+    """(year, None when it is not announced; holidays; make-up days) of one year's file."""
+    raw = _read(path, _YEAR_KEYS)
+    year, announced = raw.get("year"), raw.get("is_announced", True)
+    holidays, made_up = (_dates(raw, name, path) for name in _DAYS)
+    if not isinstance(year, int) or not isinstance(announced, bool) or str(year) != path.stem:
+        raise FatalError(f"{path}: it is not the file of one year", valid=f"year = {path.stem}, is_announced = true")
+    if strange := sorted(day for day in holidays | made_up if day.year != year):
+        raise FatalError(f"{path}: {strange[0]} is not a day of {year}", valid=f"days of {year}")
+    return (year if announced else None), holidays, made_up
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise FatalError(f"{path} is not valid TOML: {error}") from error
+    if wrong := unknown_keys(raw, keys, str(path)):
+        raise wrong
+    return raw
+
+
+def _dates(raw: dict[str, Any], name: str, path: Path) -> frozenset[date]:
+    try:
+        return frozenset(date.fromisoformat(str(day)) for day in raw.get(name, []))
+    except (ValueError, TypeError) as error:
+        raise FatalError(f"{path}: {error}", valid="ISO dates such as 2026-10-01") from error
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from model.alerts import judged
+from model.alerts import judged, limiting
 from model.alerts.machine import Finding
 from model.alerts.rule import COLUMNS, Rule
 from model.alerts.work import Work
@@ -42,15 +42,18 @@ class Finder:
                 judged.holds(self.con, as_of)
             named = {name: given[name] for name in statement.named_parameters}
             self.con.execute(statement, named or None)
+        if "work_limitation" in self._wanted:
+            limiting.limitations(self.con, as_of)
         if "work_exposure" in self._wanted:
             judged.exposures(
                 self.con, as_of, today=self._work.today, base=self._work.base_currency, zone=self._work.zone
             )
 
     def find(self, rule: Rule, as_of: date) -> dict[str, Finding]:
-        """Subject → finding, only those that have reached a step. FatalError names the rule that cannot be run."""
+        """Subject → finding, sorted, only those that have reached a step. FatalError names a rule that cannot run."""
         found = (self._finding(rule, row, as_of) for row in self._rows(rule, as_of))
-        return {finding.subject: finding for finding in found if finding.step}
+        reached = (finding for finding in found if finding.step)
+        return {finding.subject: finding for finding in sorted(reached, key=lambda one: one.subject)}
 
     def _rows(self, rule: Rule, as_of: date) -> list[tuple[Any, ...]]:
         sql = f"select {', '.join(COLUMNS)} from ({rule.condition.sql.strip().rstrip(';')})"
@@ -89,6 +92,7 @@ def _needed(
     ):
         sql = sql.replace(f"from {name} as", f"from ({ledger}) as")
     wanted = {name for rule in rules for name in _WORK_TABLE.findall(rule.condition.sql)}
+    wanted |= limiting.READS if "work_limitation" in wanted else set()
     found = []
     for statement in reversed(con.extract_statements(sql)):
         made, *read = _WORK_TABLE.findall(statement.query)

@@ -49,6 +49,7 @@ WORK_TABLES = frozenset(
         "work_source",
         "work_cured",
         "work_exposure",
+        "work_limitation",
     }
 )
 SCHEMAS = frozenset({"marts", "core"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,11 +16,22 @@ from sqlalchemy import Row, select
 
 from model import reconcile
 from model.alerts.machine import Answer
+from model.receivables import codes
 from model.receivables.received import received_days
 from ops import clock
 from ops.instance import Instance
 from ops.store import unstamp
-from ops.tables import accepted_differences, disputes, notes, notice_events, promises, runs, scores
+from ops.tables import (
+    accepted_differences,
+    disputes,
+    notes,
+    notice_events,
+    promises,
+    runs,
+    scores,
+    statements,
+    work_events,
+)
 
 _ANSWERS = {"acknowledge": "acknowledged", "snooze": "snoozed", "escalate": "escalated"}
 _SCHEMAS: dict[str, dict[str, Any]] = {
@@ -32,6 +44,8 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "work_score_all": {"record_key": pl.String, "scored_on": pl.Date, "likelihood": pl.Float64},
     "work_notice_all": {"event_id": pl.Int64, "notice_key": pl.String, "state": pl.String, "said_on": pl.Date},
+    "work_demand": {"item_key": pl.String, "demanded_on": pl.Date},
+    "work_confirmation": {"item_key": pl.String, "confirmed_on": pl.Date},
     "work_run": {"source": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64},
     "work_accepted": {
         "rule": pl.String, "anchor": pl.String, "currency": pl.String, "left_amount": pl.Decimal(18, 2),
@@ -69,6 +83,17 @@ class Work:
             accepted = connection.execute(select(accepted_differences)).all()
             scored = connection.execute(select(scores.c.record_key, scores.c.as_of, scores.c.likelihood)).all()
             noticed = connection.execute(select(notice_events)).all()
+            demanded = connection.execute(
+                select(work_events.c.item_key, work_events.c.happened_on).where(
+                    work_events.c.action == "stage", work_events.c.item_key.is_not(None),
+                    work_events.c.code.in_(codes.demands(codes.load(instance.config_dir))),
+                )
+            ).all()  # fmt: skip
+            confirmed = connection.execute(
+                select(statements.c["items"], statements.c.confirmed_on).where(
+                    statements.c.confirmed_on.is_not(None), statements.c.state != "cancelled"
+                )
+            ).all()
             written = connection.execute(
                 select(notes).where(notes.c.kind.in_(list(_ANSWERS))).order_by(notes.c.note_id)
             ).all()
@@ -90,6 +115,10 @@ class Work:
                 for r in accepted
             ],
             "work_notice_all": [(r.event_id, r.notice_key, r.state, _day(r.at, zone)) for r in noticed],
+            "work_demand": [(r.item_key, date.fromisoformat(r.happened_on)) for r in demanded],
+            "work_confirmation": [
+                (key, date.fromisoformat(r.confirmed_on)) for r in confirmed for key in json.loads(r[0])
+            ],
             "work_run": _runs(instance) if sources else [],
             "work_cured": [],
         }  # fmt: skip

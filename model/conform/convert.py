@@ -21,8 +21,7 @@ _PHONE_CHARS = re.compile(r"^[\d\s+()\-./ ×x转分机ext#,，:：]*$", re.IGNOR
 
 def trimmed(value: pl.Expr) -> pl.Expr:
     """Text without surrounding space (ideographic and zero-width too); an empty text is null."""
-    text = value.str.strip_chars(" \t\r\n\u00a0\u3000\u200b\ufeff")
-    return pl.when(text.str.len_bytes() > 0).then(text)
+    return value.str.strip_chars(" \t\r\n\u00a0\u3000\u200b\ufeff").replace("", None)
 
 
 @lru_cache(maxsize=200_000)

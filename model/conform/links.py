@@ -10,6 +10,7 @@ from model.conform.frames import fetched, shown
 GONE = pl.Schema(
     {"id": pl.String(), "source_id": pl.String(), "seen_at": pl.Datetime("us", "UTC"), "run_id": pl.String()}
 )
+_INSERT = "INSERT INTO meta.document_rows SELECT ?, ?, ?, id, source_id FROM made_frame"
 
 
 def replace(
@@ -30,6 +31,10 @@ def replace(
     key = [source, stream, mapping]
     docs = documents.select("id", "seen_at", "run_id").unique("id", keep="last")
     with shown(con, docs_frame=docs, made_frame=made.select("id", "source_id").unique()):
+        known = f"SELECT 1 FROM meta.document_rows WHERE {where} AND id IN (SELECT id FROM docs_frame) LIMIT 1"
+        if not con.execute(known, key).fetchall():
+            con.execute(_INSERT, key)
+            return pl.DataFrame(schema=GONE)
         con.execute(
             "CREATE OR REPLACE TEMP TABLE lost AS SELECT l.id, l.source_id, d.seen_at, d.run_id "
             f"FROM meta.document_rows AS l JOIN docs_frame AS d ON d.id = l.id WHERE {where} "
@@ -37,7 +42,7 @@ def replace(
             key,
         )
         con.execute(f"DELETE FROM meta.document_rows WHERE {where} AND id IN (SELECT id FROM docs_frame)", key)
-        con.execute("INSERT INTO meta.document_rows SELECT ?, ?, ?, id, source_id FROM made_frame", key)
+        con.execute(_INSERT, key)
         return fetched(
             con.sql(
                 "SELECT id, source_id, seen_at, run_id FROM lost WHERE source_id NOT IN "

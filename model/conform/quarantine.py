@@ -29,14 +29,16 @@ def record(
 
     `processed` are the ids of every document the batch mapped. Entries a steward ignored stay ignored.
     """
-    seen, now = set(processed), stamp()
+    now = stamp()
     place = (quarantine.c.source == source, quarantine.c.stream == stream)
     broken = {(r.record_id, r.entity, r.field, r.document_hash): r for r in rejects}
     with store.begin() as connection:
         c = quarantine.c
         wanted = select(c.quarantine_id, c.status, c.record_id, c.entity, c.field, c.document_hash)
         closed, again = [], []
-        for number, status, *key in connection.execute(wanted.where(*place)):
+        known = connection.execute(wanted.where(*place)).all()
+        seen = set(processed) if known else set()
+        for number, status, *key in known:
             if broken.pop(tuple(key), None):
                 if status == "fixed":
                     again.append(number)

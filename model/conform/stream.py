@@ -43,7 +43,7 @@ class Counts:
 class Made:
     """What one entity table did with a chunk: documents that changed a row, rows it lost, rows it makes."""
 
-    changed: list[str]
+    changed: pl.Series
     gone: pl.DataFrame
     kept: pl.DataFrame
 
@@ -51,6 +51,15 @@ class Made:
 def _why(column: schema.Column | None, fault: str, where: str | None) -> str:
     text = reason(column, fault) if column else "no id"
     return f"{text} ({where})" if where else text
+
+
+def _count(ids: pl.Series, changed: list[pl.Series], refused: set[str]) -> int:
+    """How many of the distinct `ids` are among `changed` and not refused."""
+    if not changed:
+        return 0
+    found = pl.concat(changed).unique()
+    sound = found.filter(~found.is_in(list(refused))) if refused else found
+    return pl.DataFrame({"id": ids}).join(pl.DataFrame({"id": sound}), on="id", how="semi").height
 
 
 class StreamJob:
@@ -115,8 +124,7 @@ class StreamJob:
 
     def _piece(self, piece: Piece, run_id: str, merges: dict[str, str]) -> Counts:
         fresh = self._fresh(piece.marks)
-        fresh_ids = set(fresh["id"].to_list())
-        changed: set[str] = set()
+        changed: list[pl.Series] = []
         rejects: list[quarantine.Reject] = []
         is_sound = not fresh["is_blank"].any()
         tombs = fresh.filter(pl.col("deleted") & pl.col("is_empty"))
@@ -131,11 +139,11 @@ class StreamJob:
             # What one table of an entity no longer makes, another may: delete only what none makes.
             gone = pl.concat([part.gone for part in made]).drop_nulls("source_id")
             kept = pl.concat([part.kept for part in made])
-            changed |= {row_id for part in made for row_id in part.changed}
-            changed |= self._delete(name, gone.join(kept, on="source_id", how="anti"))
-        quarantine.record(self.instance.store, self.source, self.stream, run_id, fresh_ids, rejects)
+            changed += [part.changed for part in made]
+            changed.append(self._delete(name, gone.join(kept, on="source_id", how="anti")))
+        quarantine.record(self.instance.store, self.source, self.stream, run_id, fresh["id"], rejects)
         refused = {reject.record_id for reject in rejects}
-        staged = len((changed & fresh_ids) - refused)
+        staged = _count(fresh["id"], changed, refused)
         done = piece.marks.height - fresh.height
         return Counts(piece.marks.height, done, staged, fresh.height - staged - len(refused), len(refused))
 
@@ -168,14 +176,14 @@ class StreamJob:
             lost.append(links.replace(self.con, self.source, self.stream, entity.name, names, batch, pairs))
         return Made(self._note(entity.entity, made), pl.concat(lost), pairs.select("source_id").unique())
 
-    def _delete(self, entity: str, gone: pl.DataFrame) -> set[str]:
-        return set(self._note(entity, upsert.deletions(self.con, entity, self.source, gone)))
+    def _delete(self, entity: str, gone: pl.DataFrame) -> pl.Series:
+        return self._note(entity, upsert.deletions(self.con, entity, self.source, gone))
 
-    def _note(self, entity: str, made: pl.DataFrame) -> list[str]:
+    def _note(self, entity: str, made: pl.DataFrame) -> pl.Series:
         if made.height:
             named = {"entity": pl.lit(entity), "source": pl.lit(self.source), "source_id": pl.col("source_id")}
             self.changed.append(made.select(**named))
-        return made["id"].to_list()
+        return made["id"]
 
     def take_changed(self) -> list[pl.DataFrame]:
         """The keys changed since the last call (entity, source, source_id), handed over."""

@@ -14,6 +14,7 @@ import polars as pl
 from model import schema, staging
 from model.conform.frames import fetched, shown
 
+_CHANGES = "INSERT INTO meta.changes SELECT ?, ?, source_id, seen_at FROM "
 # Vendor stamps move without a change of meaning; they do not make a version.
 _UNHASHED = {
     "source",
@@ -81,7 +82,11 @@ def rows(
     select = ", ".join(values.get(name, f'f."{name}"') for name in names)
     listed = ", ".join(f'"{name}"' for name in names)
     with shown(con, incoming=incoming):
-        _find_changed(con, entity, source, incoming, is_monotonic=is_monotonic)
+        if not _find_current(con, entity_name, source):
+            con.execute(f"INSERT INTO {table} ({listed}) SELECT {select} FROM incoming AS f", [source])
+            con.execute(_CHANGES + "incoming", [entity_name, source])
+            return incoming.select("id", "source_id")
+        _find_changed(con, incoming, is_monotonic=is_monotonic)
         _end_versions(con, table, source)
         con.execute(
             f"INSERT INTO {table} ({listed}) SELECT {select} FROM incoming AS f "
@@ -91,20 +96,23 @@ def rows(
     return _note_changes(con, entity_name, source)
 
 
-def _find_changed(
-    con: duckdb.DuckDBPyConnection, entity: schema.Entity, source: str, incoming: pl.DataFrame, *, is_monotonic: bool
-) -> None:
+def _find_current(con: duckdb.DuckDBPyConnection, entity: str, source: str) -> bool:
+    """Make temp table cur: the current versions of the incoming rows; whether there are any."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE cur AS SELECT s.source_id, s.seen_from, s.hash, s.source_updated_at "
+        f'FROM staging."{entity}" AS s '
+        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id IN (SELECT source_id FROM incoming)",
+        [source],
+    )
+    return bool(con.execute("SELECT 1 FROM cur LIMIT 1").fetchall())
+
+
+def _find_changed(con: duckdb.DuckDBPyConnection, incoming: pl.DataFrame, *, is_monotonic: bool) -> None:
     """Make temp table changed: source_id, id, seen_at, new_hash of new versions, old_from of those they end."""
     stamp = "source_updated_at" if "source_updated_at" in incoming.columns else "CAST(NULL AS TIMESTAMPTZ)"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT id, source_id, seen_at, {stamp} AS source_updated_at, "
         "version AS new_hash FROM incoming"
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE cur AS SELECT s.source_id, s.seen_from, s.hash, s.source_updated_at "
-        f'FROM staging."{entity.name}" AS s '
-        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id IN (SELECT source_id FROM arrived)",
-        [source],
     )
     newer = "AND coalesce(i.source_updated_at >= c.source_updated_at, true)" if is_monotonic else ""
     con.execute(
@@ -131,7 +139,7 @@ def _end_versions(con: duckdb.DuckDBPyConnection, table: str, source: str) -> No
 
 
 def _note_changes(con: duckdb.DuckDBPyConnection, entity: str, source: str) -> pl.DataFrame:
-    con.execute("INSERT INTO meta.changes SELECT ?, ?, source_id, seen_at FROM changed", [entity, source])
+    con.execute(_CHANGES + "changed", [entity, source])
     return fetched(con.sql("SELECT id, source_id FROM changed"))
 
 
@@ -153,7 +161,8 @@ def deletions(con: duckdb.DuckDBPyConnection, entity_name: str, source: str, gon
         "hash": _hash_sql(entity, "s", deleted="true"),
     }
     listed = ", ".join(f'{select.get(name, chr(34).join(("s.", name, "")))} AS "{name}"' for name in names)
-    with shown(con, gone_frame=gone.select("id", "source_id", "seen_at", "run_id").unique("source_id")):
+    gone = gone.select("id", "source_id", "seen_at", "run_id").sort("seen_at", "id")
+    with shown(con, gone_frame=gone.unique("source_id", keep="last", maintain_order=True)):
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE changed AS SELECT {listed}, g.id, g.seen_at, s.seen_from AS old_from "
             f"FROM {table} AS s JOIN gone_frame AS g ON g.source_id = s.source_id "

@@ -63,7 +63,10 @@ note as (
 numbered_note as (
     select
         note.*,
-        row_number() over (partition by source, source_id order by number, posted_on, customer_id) as choice
+        row_number() over (
+            partition by source, source_id
+            order by number, posted_on, customer_id, currency, is_deleted, is_void, document_status
+        ) as choice
     from note
 ),
 

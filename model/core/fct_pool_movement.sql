@@ -8,8 +8,7 @@
 -- not_null: customer_key, record_key, moved_on, amount, kind
 -- cluster: customer_key, record_key, moved_on
 with blind as (
-    select source from meta.source_capability
-    where not gives_allocations
+    select source from meta.source_capability where not gives_allocations
 ),
 
 document as (
@@ -23,7 +22,7 @@ document as (
 
 provisional as (
     select
-        customer_key, invoice_key, source, currency, order_ref,
+        customer_key, invoice_key, source, currency, order_ref, amount,
         coalesce(source || ':order:' || order_ref, invoice_key) || ':' || currency as pool_key
     from document
     where kind = 'provisional'
@@ -31,8 +30,7 @@ provisional as (
 
 ordered_pool as (
     select customer_key, source, currency, order_ref, min(pool_key) as pool_key from provisional
-    where order_ref is not null
-    group by customer_key, source, currency, order_ref
+    where order_ref is not null group by customer_key, source, currency, order_ref
 ),
 
 invoiced as (
@@ -60,15 +58,18 @@ invoiced as (
     where document.kind <> 'provisional'
 ),
 
--- a source that takes provisional receivables back itself says so by a settlement: nothing is reduced twice
+-- a source that takes provisional receivables back itself says so by a settlement: invoicing does not reduce that again
 settled as (
-    select invoice_key, sum(amount) as amount from core.fct_settlement
-    group by invoice_key
+    select invoice_key, sum(amount) as amount from core.fct_settlement group by invoice_key
 ),
 
 change as (
     select pool_key, 'provisional' as kind, customer_key, posted_on as moved_on, amount from invoiced
     where pool_key is not null
+    union all
+    select p.pool_key, 'provisional', p.customer_key, s.moved_on, -s.amount
+    from core.fct_settlement as s
+    join provisional as p on p.invoice_key = s.invoice_key and p.amount > 0
     union all
     select r.source || ':fifo:' || r.currency, 'fifo', r.customer_key, r.posted_on, r.amount
     from core.fct_receipt as r

@@ -1,6 +1,7 @@
 -- What reduces receivables, as dated movements of present knowledge: recorded allocations from their effective date,
 -- taken back on reversal or when the bill that paid is dishonoured; red letters and red invoices that name their blue
--- invoice offset it from their posting date where no allocation of them is recorded (is_implied). Positive reduces
+-- invoice offset it from their posting date where no allocation of them is recorded (is_implied), and so does a
+-- provisional receivable that was taken back under the number of the first one. Positive reduces
 -- what is open; a red invoice is itself used up by what it settles. plan_row empty: fills the earliest due rows.
 -- Set aside (mart_ledger_fault lists them): allocations in another currency than the invoice's or than the receipt's
 -- without an amount in it, and those of receipts and credits that are void, unapproved or deleted.
@@ -73,8 +74,8 @@ implied as (
     from document as red
     join document as blue
         on blue.invoice_key = red.source || ':' || red.original_invoice_id and blue.customer_key = red.customer_key
-        and blue.currency = red.currency and blue.kind <> 'provisional'
-    where red.amount < 0 and red.kind <> 'provisional' and blue.amount > 0
+        and blue.currency = red.currency and (blue.kind = 'provisional') = (red.kind = 'provisional')
+    where red.amount < 0 and blue.amount > 0
         and red.invoice_key not in (
             select document_key from valid
             where document_class is null and document_key is not null

@@ -8,19 +8,27 @@ outbox.py     messages into the outbox, their alerts marked as told
 carriers.py   the configured channels: smtp.py, robots.py (WeCom, DingTalk, Feishu), webhooks.py (Slack, Teams, others)
 sender.py     deliver: drain the outbox with retries, dead letters and a ledger; preview
 faults.py     how a hand-over fails
+letters.py    letters to customers by mail
+holding.py    nothing leaves after a restore until a person releases it
 health.py     what `c360 doctor` says about alerts and channels
 """
 
-from model.delivery.health import ledger, notes, problems
+from model.delivery.health import calendar_gap, ledger, notes, problems
+from model.delivery.holding import Held, held, hold, release
 from model.delivery.sender import Delivered, deliver, demo_recipient, is_configured, preview
 
 __all__ = [
     "Delivered",
+    "Held",
+    "calendar_gap",
     "deliver",
     "demo_recipient",
+    "held",
+    "hold",
     "is_configured",
     "ledger",
     "notes",
     "preview",
     "problems",
+    "release",
 ]

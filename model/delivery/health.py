@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from model.alerts.calendar import Calendar
 from model.alerts.rule import load
+from model.delivery.holding import held
 from model.delivery.people import Directory
 from model.publish import current
 from ops import clock
@@ -20,7 +21,7 @@ from ops.store import stamp
 from ops.tables import deliveries, outbox
 
 RECENT = timedelta(days=7)
-_NEXT_YEAR_FROM = (12, 1)
+AHEAD = timedelta(days=30)
 
 
 def problems(instance: Instance) -> list[str]:
@@ -45,6 +46,11 @@ def problems(instance: Instance) -> list[str]:
     calendar = Calendar.load(instance.config_dir)
     if not calendar.covers(today):
         found.append(_uncovered(calendar, today.year))
+    if stopped := held(instance.store):
+        found.append(
+            f"nothing is sent since {stopped.since}: {stopped.why}; {stopped.messages} message(s) wait. "
+            "To do: stop the old instance, then `c360 alerts release`, or `c360 alerts release --drop`."
+        )
     if given_up := _given_up(instance):
         found.append(
             f"{given_up} message(s) were given up in the last {RECENT.days} days; their alerts are due again. "
@@ -55,15 +61,18 @@ def problems(instance: Instance) -> list[str]:
 
 def notes(instance: Instance) -> list[str]:
     """What is not wrong and worth knowing: the coming year's calendar, a missing way to send."""
-    today = clock.today(instance.config.zone)
-    found = []
-    calendar = Calendar.load(instance.config_dir)
-    coming = date(today.year + 1, 1, 1)
-    if not calendar.covers(coming) and (today.month, today.day) >= _NEXT_YEAR_FROM:
-        found.append(_uncovered(calendar, coming.year))
+    found = [gap] if (gap := calendar_gap(instance)) else []
     if instance.config.mail is None and not instance.config.channels:
         found.append("alerts are judged and nothing is sent: neither [mail] nor [[channel]] is in c360.toml")
     return found
+
+
+def calendar_gap(instance: Instance) -> str | None:
+    """What to do when the coming year begins in at most 30 days and its holidays are not known here; None otherwise."""
+    today = clock.today(instance.config.zone)
+    calendar = Calendar.load(instance.config_dir)
+    coming = date(today.year + 1, 1, 1)
+    return None if calendar.covers(coming) or coming - today > AHEAD else _uncovered(calendar, coming.year)
 
 
 def ledger(instance: Instance, outcome: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
@@ -88,7 +97,7 @@ def _uncovered(calendar: Calendar, year: int) -> str:
     years = ", ".join(map(str, sorted(calendar.years))) or "no year"
     return (
         f"the company calendar covers {years}, not {year}: Monday to Friday count as business days then. "
-        "To do: write config/calendar.toml from the official notice."
+        f"To do: write config/calendar/{year}.toml from the official notice."
     )
 
 

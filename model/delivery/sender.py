@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, update
 
 from model.alerts.engine import PublishedBuild
 from model.alerts.rule import load
-from model.delivery import mail
+from model.delivery import holding, letters, mail
 from model.delivery.carriers import Carrier, carriers
 from model.delivery.digest import compose
 from model.delivery.faults import Refused, Throttled, Uncertain
@@ -40,7 +40,8 @@ TRIPS = 3  # failures in a row after which a channel is left alone for this run
 
 @dataclass
 class Delivered:
-    """What one run did: messages composed, sent, refused for now, given up, and of unknown fate."""
+    """What one run did: messages composed, sent, refused for now, given up, of unknown fate, and held back since a
+    restore (then nothing else was done)."""
 
     composed: int = 0
     sent: int = 0
@@ -48,6 +49,7 @@ class Delivered:
     dead: int = 0
     uncertain: int = 0
     waiting: int = 0
+    held: int = 0
 
 
 def is_configured(instance: Instance) -> bool:
@@ -60,11 +62,14 @@ def deliver(instance: Instance, *, dry_run: bool = False, published: PublishedBu
 
     `dry_run` stores and sends nothing: `composed` then counts the recipients that would be told.
 
-    An instance without mail settings keeps its mails in the outbox. FatalError on wrong credentials, after the
-    other channels were served.
+    An instance without mail settings keeps its mails in the outbox; one whose outbox is held (holding.py) composes and
+    sends nothing. FatalError on wrong credentials, after the other channels were served.
     """
     build = _build(instance, published)
     result = Delivered()
+    if (stopped := holding.held(instance.store)) is not None:
+        result.held = result.waiting = stopped.messages
+        return asdict(result)
     if dry_run:
         now = moment(instance)
         directory = Directory.load(instance, build, now.day)
@@ -234,6 +239,7 @@ def _finish(store: Store, identifier: str, outcome: str, detail: str) -> None:
         connection.execute(
             update(outbox).where(outbox.c.message_id == identifier).values(state=outcome, last_error=error)
         )
+        letters.settle(connection, identifier, outcome)
         if outcome == "dead":
             forget_told(connection, identifier)
 

@@ -91,8 +91,8 @@ def resolve_changed(
     """Resolve what the rows of delta.main.changed (entity, source, source_id) can touch; the rest stays as it is.
 
     The touched set is closed under old clusters, shared identifiers, cross codes, merges, decisions and the matcher's
-    links, so that its result equals that of resolve_all. `entities`: the entities in delta.main.changed. False when
-    nothing that clustering reads has changed: then delta.main.touched is empty.
+    links, so that its result equals that of resolve_all. `entities`: the entities in delta.main.changed; their rows are
+    in delta.now.<entity>. False when nothing that clustering reads has changed: then delta.main.touched is empty.
     """
     con.execute("create or replace table delta.main.seed (source varchar, source_id varchar)")
     con.execute("create or replace table delta.main.mover (source varchar, source_id varchar)")
@@ -103,9 +103,7 @@ def resolve_changed(
         if entity in entities:
             con.execute(f"""
                 insert into delta.main.named
-                select distinct e.source, e.customer_id from staging.{entity} as e
-                join delta.main.changed as c
-                    on c.entity = '{entity}' and c.source = e.source and c.source_id = e.source_id
+                select distinct e.source, e.customer_id from delta.now.{entity} as e
                 where e.customer_id is not null and not exists (
                     select 1 from identity.customer_crosswalk as x
                     where x.source = e.source and x.source_id = e.customer_id

@@ -124,4 +124,4 @@ from (
     select moved_on, 'other', null, currency, amount, null, null, null from other
 ) as line
 where amount <> 0 and moved_on >= $start and moved_on <= $end
-order by currency, moved_on, case when amount > 0 then 0 else 1 end, kind, number"""
+order by currency, moved_on, case when amount > 0 then 0 else 1 end, kind, number, document_key, amount"""

@@ -61,7 +61,10 @@ def query() -> str:
     """SQL that gives record_key, customer_key, as_of and COLUMNS for every row of temp.renewal_case."""
     parts = list(dict.fromkeys(feature.part for feature in ALL if feature.part))
     columns = ", ".join(
-        f"cast({_part(name)}.{name} as double) as {name}" for name in COLUMNS if BY_NAME.get(name) != ALL[0]
+        # sums of doubles differ in their last digits from run to run
+        f"round(cast({_part(name)}.{name} as double), 9) as {name}"
+        for name in COLUMNS
+        if BY_NAME.get(name) != ALL[0]
     )
     joins = " ".join(
         f"left join ({(FOLDER / f'{part}.sql').read_text(encoding='utf-8')}) as {part}_part "

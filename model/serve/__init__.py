@@ -8,6 +8,7 @@ from model.serve.aging_rows import aging_rows
 from model.serve.alerting import alert_rules, alerts, try_alert
 from model.serve.chain import chain
 from model.serve.connection import Served, open_published
+from model.serve.control import control_balances
 from model.serve.currency import currency_report
 from model.serve.customer import customer
 from model.serve.employees import employee_proposals, employees
@@ -20,6 +21,7 @@ from model.serve.freshness import freshness
 from model.serve.invoices import record_invoice_received
 from model.serve.leavers import leavers
 from model.serve.letters import Document, letter, record_letter, statement_document
+from model.serve.mailing import mail_letter, mailed_letters
 from model.serve.notices import close_notice, may_close, notices
 from model.serve.overview import overview
 from model.serve.people import personas, sign_in
@@ -72,6 +74,7 @@ __all__ = [
     "close_notice",
     "cluster",
     "conflicts",
+    "control_balances",
     "currency_report",
     "customer",
     "decide",
@@ -97,6 +100,8 @@ __all__ = [
     "ledger_faults",
     "letter",
     "log_call",
+    "mail_letter",
+    "mailed_letters",
     "may_close",
     "may_decide",
     "may_sync",

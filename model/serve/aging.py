@@ -49,7 +49,10 @@ def aging(
     edges: Sequence[int] | None = None,
     net: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """{as_of, known_at, basis, by, buckets, net, company, totals, rows}; totals per currency, rows per group too.
+    """{as_of, known_at, members_on, basis, by, buckets, net, company, totals, rows}; totals per
+    currency, rows per group.
+
+    members_on: the day whose owners, groups and regions the rows stand under, which is today's whatever the as-of day.
 
     Each has open (= the sum of its buckets), overdue, unallocated, credits, retention, provisional, all positive, and
     what of it is filled from whole-invoice settlements, estimated, or due by derived terms. `company` is the same in
@@ -74,7 +77,7 @@ def aging(
             "company": company(db, totals, chosen.names, day), "totals": totals, "rows": rows,
         }  # fmt: skip
     answer: dict[str, Any] = db.cache[key]
-    return {"as_of": day, "known_at": known_at or "now", **answer}
+    return {"as_of": day, "known_at": known_at or "now", "members_on": db.today(), **answer}
 
 
 def _valid(by: str, basis: str, net: Sequence[str]) -> None:
@@ -167,15 +170,16 @@ def table_sql(
     join core.dim_customer as customer on customer.customer_key = entry.customer_key
     where {rule} {"and entry.currency = $currency" if currency else ""}
     group by all
-    order by overdue desc, open desc, key, currency"""
+    order by overdue desc, open desc, key, label, currency"""
 
 
 JOIN_LINE = "left join line as l on l.source = b.source and l.order_ref = coalesce(b.order_id, b.order_number)"
 _APART = "('credits', 'provisional', 'unallocated')"
 # the line with the largest share of the order stands for the invoice
 PRODUCT_LINE = """line as (
-        select source, order_ref, max_by(product_line, amount) as product_line from (
-            select o.source, r.order_ref, coalesce(p.product_line, '') as product_line, sum(l.gross_amount) as amount
+        select source, order_ref, max_by(product_line, row(amount, product_line)) as product_line from (
+            select o.source, r.order_ref, coalesce(p.product_line, '') as product_line,
+                   coalesce(sum(l.gross_amount), 0) as amount
             from core.fct_order as o
             join core.fct_order_line as l on l.order_key = o.record_key
             join core.dim_product as p on p.product_key = l.product_key

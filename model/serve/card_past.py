@@ -53,7 +53,8 @@ def _tickets(rows: Rows, events: Rows, end: datetime) -> tuple[Rows, str]:
     Priority, assignee and due times are today's; they seldom change, so the status alone decides the basis.
     """
     history: dict[str, Rows] = {}
-    for event in sorted(events, key=lambda item: item["happened_at"]):
+    # events of one instant in the order of their numbers
+    for event in sorted(events, key=lambda item: (item["happened_at"], len(item["record_key"]), item["record_key"])):
         history.setdefault(event["ticket_key"], []).append(event)
     found, basis = [], AS_OF
     for row in rows:

@@ -86,7 +86,10 @@ _HEADER_SQL = (
 )
 _LISTS_SQL = "select " + ", ".join(_list(name, *parts) for name, parts in _LISTS.items())
 _PAST_SQL = f"{_LISTS_SQL}, " + _list(
-    "ticket_events", "core.fct_ticket_event", "field = 'status'", "ticket_key happened_at from_value to_value"
+    "ticket_events",
+    "core.fct_ticket_event",
+    "field = 'status'",
+    "ticket_key happened_at from_value to_value record_key",
 )
 
 

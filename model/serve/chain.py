@@ -95,7 +95,8 @@ def _movements(db: Served, key: str, day: date, chains: Chains, numbers: dict[An
         """select kind, document_key, source, number, moved_on as dated_on, order_key, order_number, contract_number,
                   currency, amount
            from marts.mart_order_movement
-           where customer_key = $key and moved_on <= $day and kind <> 'provisional' order by moved_on, document_key""",
+           where customer_key = $key and moved_on <= $day and kind <> 'provisional'
+           order by moved_on, document_key, kind, order_key, amount""",
         {"key": key, "day": day},
     )
     for row in rows:

@@ -30,7 +30,7 @@ WEIGHTS = {"register": 4, "invoicing": 4, "credit": 3, "owner": 3, "name": 2, "s
 _FOUND = """
     select conflict.customer_key, conflict.field, customer.name, customer.owner_key, customer.owner_name,
            bool_or(conflict.is_settled) as is_settled, count(*) as records,
-           count(*) filter (where not conflict.agrees) as against, list(distinct conflict.source) as sources
+           count(*) filter (where not conflict.agrees) as against, list_sort(list(distinct conflict.source)) as sources
     from marts.mart_customer_conflict as conflict
     join core.dim_customer as customer on customer.customer_key = conflict.customer_key
     where {rule} and ($field is null or conflict.field = $field)

@@ -213,7 +213,7 @@ def _retention(viewer: Viewer, db: Served, day: date) -> dict[str, Any]:
             )
             select currency, sum(at_start) as at_start, sum(coalesce(at_end, 0)) as at_end,
                    sum(least(coalesce(at_end, 0), at_start)) as kept, count(*) as customers
-            from value where at_start > 0 group by currency order by at_start desc""",
+            from value where at_start > 0 group by currency order by at_start desc, currency""",
         {"day": day, "before": day.replace(year=day.year - 1, day=min(day.day, 28)), **parameters},
     )
     return {

@@ -19,11 +19,24 @@ from model.serve.connection import Served
 from ops.errors import FatalError
 
 GROUPS = (None, "owner", "customer")
+_NEIGHBOURS = """
+    select distinct other.record_key
+    from marts.mart_open_item as item
+    join marts.mart_open_item as other on other.customer_key = item.customer_key and other.currency = item.currency
+    where list_contains($keys, item.record_key) and list_contains($others, other.record_key)
+        and other.posted_on <= $as_of and (other.settled_on is null or other.settled_on > $as_of)"""
 
 
 def judged(db: Served, rows: Iterable[Any], day: date) -> dict[str, list[Judged]]:
-    """Item key → its promises (`rows` of the store) judged as of `day`, in the order of their days."""
+    """Item key → its promises (`rows` of the store) judged as of `day`, in the order of their days.
+
+    Money that waits is shared over the promises on all open items of the same customers, not only over those asked for:
+    an item answers alike on the card, in the worklist and in an alert.
+    """
     zone = ZoneInfo(db.instance.config.zone)
+    rows = list(rows)
+    asked = {row.item_key for row in rows}
+    rows += _neighbours(db, asked, day)
     promises = [
         Promise(row.promise_id, row.item_key, Decimal(row.amount), row.currency,
                 work_rows.local_day(row.made_at, zone), date.fromisoformat(row.promised_on))
@@ -37,7 +50,20 @@ def judged(db: Served, rows: Iterable[Any], day: date) -> dict[str, list[Judged]
         purse: [entry for entry in entries if entry[1] > 0]
         for purse, entries in waiting(db, purses.values(), day).items()
     }
-    return judge_items(promises, paid, purses, cash, day)
+    return {key: found for key, found in judge_items(promises, paid, purses, cash, day).items() if key in asked}
+
+
+def _neighbours(db: Served, asked: Collection[str], day: date) -> list[Any]:
+    """Standing promises on other items of the same customers that are open on `day`."""
+    if not asked:
+        return []
+    others = [row for row in work_rows.standing_promises(db, day) if row.item_key not in asked]
+    if not others:
+        return []
+    found = db.rows(_NEIGHBOURS, {"keys": sorted(asked), "others": sorted({row.item_key for row in others}),
+                                  "as_of": day})  # fmt: skip
+    near = {row["record_key"] for row in found}
+    return [row for row in others if row.item_key in near]
 
 
 def payments(db: Served, keys: Collection[str], day: date) -> tuple[dict[str, list[Payment]], dict[str, Purse]]:

@@ -95,7 +95,7 @@ def reconciliation_rows(viewer: Viewer, db: Served, item_id: str, as_of: date | 
             from ({entries_sql([rule])}) as e
             join core.dim_customer as customer on customer.customer_key = e.customer_key
             where e.anchor = $anchor and e.dated_on <= $as_of and {seen} and list_contains($measures, e.measure)
-            group by all order by e.dated_on, e.record_key""",
+            group by all order by e.dated_on, e.record_key, e.measure, customer.customer_key""",
         {"anchor": item["anchor"], "as_of": day, "measures": [*rule.left, *rule.right], **named},
     )
     _number(db, rows)

@@ -87,7 +87,7 @@ def _referred(viewer: Viewer, db: Served, source: str, entities: tuple[str, ...]
         found = db.rows(
             f"""select {shown} from staging.{entity} where source = $source and seen_to is null
                 and ({" or ".join(f"{key} = $value" for key in keys)})
-                order by case when source_id = $value then 0 else 1 end limit 1""",
+                order by case when source_id = $value then 0 else 1 end, source_id limit 1""",
             {"source": source, "value": str(value)},
         )
         if found and (viewer.scope == "all" or entity in _SHARED or _customer_of(viewer, db, entity, found[0])):

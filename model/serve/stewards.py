@@ -65,6 +65,7 @@ left join (
     semi join wanted using (source, source_id) group by source, source_id
 ) as version on version.source = record.source and version.source_id = record.source_id
 where {rule}
+order by record.source, record.source_id
 """
 
 

@@ -109,8 +109,12 @@ def streams(_viewer: Viewer, db: Served, source: str) -> list[dict[str, Any]]:
     """
     newest = select(runs.c.stream, func.max(runs.c.started_at).label("at")).where(runs.c.source == source)
     latest = newest.group_by(runs.c.stream).subquery()
-    statement = select(runs).join(
-        latest, (runs.c.stream == latest.c.stream) & (runs.c.started_at == latest.c.at) & (runs.c.source == source)
+    statement = (
+        select(runs)
+        .join(
+            latest, (runs.c.stream == latest.c.stream) & (runs.c.started_at == latest.c.at) & (runs.c.source == source)
+        )
+        .order_by(runs.c.ended_at, runs.c.run_id)
     )
     with db.instance.store.read() as connection:
         known = {row.stream: row for row in connection.execute(statement)}

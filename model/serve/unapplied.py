@@ -156,7 +156,8 @@ def _items(
             from ({open_items_sql()}) as item
             join core.dim_customer as customer on customer.customer_key = item.customer_key
             where item.open_amount > 0 and item.kind <> 'provisional' and {rule}
-              and (list_contains($known, item.customer_key) or list_contains($amounts, item.open_amount))""",
+              and (list_contains($known, item.customer_key) or list_contains($amounts, item.open_amount))
+            order by item.record_key""",
         {"as_of": day, "known": sorted(known | set(named)),
          "amounts": sorted({row["left_amount"] for row in lost}) or [Decimal("0.00")], **rows},
     ):  # fmt: skip

@@ -76,7 +76,8 @@ def overdue(viewer: Viewer, db: Served, day: date) -> list[dict[str, Any]]:
                 from ({open_items_sql(received=bool(received))}) as item
                 join core.dim_customer as customer on customer.customer_key = item.customer_key
                 left join marts.mart_customer_kpi as kpi on kpi.customer_key = item.customer_key
-                where item.open_amount > 0 and item.kind <> 'provisional' and item.days_past_due > 0 and {rule}""",
+                where item.open_amount > 0 and item.kind <> 'provisional' and item.days_past_due > 0 and {rule}
+                order by item.record_key""",
             {"as_of": day, **named, **received_parameters(received)},
         )
     found: list[dict[str, Any]] = db.cache[key]
@@ -124,7 +125,7 @@ def _paid_days(db: Served, keys: Collection[str], day: date) -> dict[str, list[d
     cached = ("paid_days", tuple(keys), day)
     if cached not in db.cache:
         rows = db.rows(
-            """select m.record_key, list(distinct m.moved_on) as days
+            """select m.record_key, list_sort(list(distinct m.moved_on)) as days
                from marts.mart_item_movement as m
                join (select unnest($keys) as record_key) as wanted on wanted.record_key = m.record_key
                where m.kind = 'receipt' and m.amount > 0 and m.moved_on <= $as_of group by m.record_key""",

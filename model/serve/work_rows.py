@@ -82,6 +82,15 @@ def all_promises(db: Served, start: date, end: date) -> Rows:
     ]  # fmt: skip
 
 
+def standing_promises(db: Served, day: date) -> Rows:
+    """Every promise that stood at the end of `day`, whatever it is on."""
+    then = Written(end_of(db, day))
+    with db.instance.store.read() as connection:
+        rows = connection.execute(select(promises).order_by(promises.c.promise_id)).all()
+    made = [row for row in rows if then.until is None or row.made_at < then.until]
+    return [row for row in made if then.stands(row.withdrawn_at)]
+
+
 def promises_of(db: Served, keys: Collection[str]) -> Rows:
     """Every promise ever made on the items `keys`."""
     return [row for rows in read(db, keys).promises.values() for row in rows]

@@ -210,13 +210,19 @@ def _is_unlikely(likelihood: float | None) -> bool:
 
 
 def _finance_contacts(viewer: Viewer, db: Served, keys: list[str]) -> dict[str, dict[str, Any]]:
+    """Customer key → {name, mobile} of one person: finance first, then the main contact, then who has a number."""
     if not keys:
         return {}
     rows = db.rows(
-        """select customer_key, arg_max(name, rank) as name, arg_max(coalesce(mobile, phone), rank) as mobile
-           from (select *, (coalesce(is_finance, false)::integer * 2 + coalesce(is_primary, false)::integer) as rank
-                 from core.dim_contact where coalesce(is_active, true))
-           where list_contains(?, customer_key) group by customer_key""",
+        """select customer_key,
+                  first(struct_pack(name := name, mobile := coalesce(mobile, phone)) order by
+                        coalesce(is_finance, false) desc, coalesce(is_primary, false) desc,
+                        coalesce(mobile, phone) is null, contact_key) as contact
+           from core.dim_contact
+           where coalesce(is_active, true) and list_contains(?, customer_key) group by customer_key""",
         [keys],
     )
-    return {row["customer_key"]: {"name": row["name"], "mobile": viewer.hide("phone", row["mobile"])} for row in rows}
+    return {
+        row["customer_key"]: {**row["contact"], "mobile": viewer.hide("phone", row["contact"]["mobile"])}
+        for row in rows
+    }

@@ -1,4 +1,4 @@
-"""`c360 alerts [list|rules|try|send|deliveries]`: what asks for attention, what would have, and who was told."""
+"""`c360 alerts [list|rules|try|send|release|deliveries]`: what asks for attention, what would, who was told."""
 
 from __future__ import annotations
 
@@ -119,9 +119,23 @@ def send(
 
 
 @app.command()
+def release(
+    context: typer.Context,
+    drop: Annotated[bool, typer.Option("--drop", help="Never send what waited when the backup was made.")] = False,
+) -> None:
+    """Let messages leave again after a restore, which holds the outbox until a person says so."""
+    state: Context = context.obj
+    state.need_everything("delivery")
+    ended = delivery.release(state.instance.store, state.viewer.user, drop=drop)
+    typer.echo(
+        f"Released, held since {ended.since}: {ended.messages} message(s) {'dropped' if drop else 'go out now'}."
+    )
+
+
+@app.command()
 def deliveries(
     context: typer.Context,
-    outcome: Annotated[str | None, typer.Option(help="Only sent, failed, uncertain or dead.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Only sent, failed, uncertain, dead or dropped.")] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 50,
     as_json: Json = False,
 ) -> None:

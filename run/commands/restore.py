@@ -28,6 +28,10 @@ def command(
         show_json(vars(done))
         return
     typer.echo(f"Restored {done.home}: {done.files} files, build {done.build or 'none'} is served.")
+    typer.echo(
+        f"Alerts and letters are held ({done.held_messages} wait): stop the old instance, "
+        f"then c360 --home {done.home} alerts release"
+    )
     if done.missing_secrets:
         typer.echo(f"Not in the backup, to be put into {done.home / 'secrets'}: {', '.join(done.missing_secrets)}")
     if not done.has_warehouse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -19,6 +18,7 @@ from ops.errors import FatalError
 from ops.instance import Instance, MailConfig
 from ops.tables import deliveries, outbox
 from tests.alerts.conftest import Build
+from tests.ports import free_port
 
 
 class Sink:
@@ -40,16 +40,10 @@ class Sink:
         return "550 never" if self.mode == "never" else "451 later"
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture
 def sink(instance: Instance) -> Iterator[Sink]:
     handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=_free_port())
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port(), ready_timeout=60)
     controller.start()
     instance.config.mail = MailConfig(
         host="127.0.0.1", port=controller.port, security="none", sender="c360@demo.example"
@@ -149,7 +143,7 @@ def test_a_kill_between_acceptance_and_record_is_reported_and_sent_again_under_t
 
 
 def test_an_unreachable_server_keeps_the_mail(instance: Instance, alerted: Build) -> None:
-    instance.config.mail = MailConfig(host="127.0.0.1", port=_free_port(), security="none")
+    instance.config.mail = MailConfig(host="127.0.0.1", port=free_port(), security="none")
     assert deliver(instance, published=alerted)["failed"] == 1
     assert _states(instance) == ["waiting"]
 

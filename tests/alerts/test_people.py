@@ -27,7 +27,8 @@ def _mails(instance: Instance) -> dict[str, list[str]]:
     """Recipient → plain and HTML text of every mail in the outbox."""
     found: dict[str, list[str]] = {}
     with instance.store.read() as connection:
-        for row in connection.execute(select(outbox).where(outbox.c.channel == "mail")):
+        mails = select(outbox).where(outbox.c.channel == "mail").order_by(outbox.c.created_at, outbox.c.message_id)
+        for row in connection.execute(mails):
             message: Any = message_from_string(row.body, policy=SMTP)
             parts = [message.get_body((kind,)).get_content() for kind in ("plain", "html")]
             found.setdefault(row.recipient, []).append(str(message["Subject"]) + "\n" + "\n".join(parts))

@@ -35,6 +35,7 @@ def test_every_entity_of_the_contract_is_there() -> None:
         "project",
         "milestone",
         "exchange_rate",
+        "control_balance",
     }
 
 

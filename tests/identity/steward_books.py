@@ -69,7 +69,7 @@ def decide(inst: Instance, left: tuple[str, str], right: tuple[str, str], decisi
 
 def crosswalk(inst: Instance) -> dict[tuple[str, str], str]:
     """Record → customer key, of the warehouse."""
-    found = helpers.everything(inst)["identity.customer_crosswalk"]
+    found = helpers.table(inst, "identity.customer_crosswalk")
     return {(source, key): golden for source, key, golden, _, _ in found if key}
 
 

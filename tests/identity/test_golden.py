@@ -167,7 +167,8 @@ def test_history_tells_merge_split_and_retirement(stores: list[Store]) -> None:
     keyed(store, {a: 0, b: 1, c: 1, d: 1})
     with store.read() as connection:
         columns = tables.registry_history.c
-        rows = connection.execute(select(columns.event, columns.golden_key, columns.other_key)).fetchall()
+        chosen = select(columns.event, columns.golden_key, columns.other_key).order_by(columns.event_id)
+        rows = connection.execute(chosen).fetchall()
     assert [tuple(row) for row in rows] == [
         ("create", "C000001", None), ("create", "C000002", None), ("merge", "C000001", "C000002"),
         ("split", "C000002", "C000001"), ("move", "C000002", "C000001"),

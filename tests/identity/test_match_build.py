@@ -149,7 +149,7 @@ def test_an_increment_equals_a_full_build(first: list[Any], later: list[tuple[li
 
 def _partition(inst: Instance) -> set[frozenset[tuple[str, str]]]:
     groups: dict[str, set[tuple[str, str]]] = {}
-    for source, key, golden, _, _ in helpers.everything(inst)["identity.customer_crosswalk"]:
+    for source, key, golden, _, _ in helpers.table(inst, "identity.customer_crosswalk"):
         if key:
             groups.setdefault(golden, set()).add((source, key))
     return {frozenset(group) for group in groups.values()}

@@ -55,7 +55,7 @@ def built(inst: Instance, records: Records) -> dict[tuple[str, str], str]:
 
 
 def crosswalk(inst: Instance) -> dict[tuple[str, str], str]:
-    found = helpers.everything(inst)["identity.customer_crosswalk"]
+    found = helpers.table(inst, "identity.customer_crosswalk")
     return {(source, key): golden for source, key, golden, _, _ in found if key}
 
 
@@ -140,7 +140,7 @@ def test_a_number_that_becomes_common_stops_counting(inst: Instance) -> None:
     found = crosswalk(inst)
     assert len({found["service", row["id"]] for row in more}) == len(more)
     helpers.make(inst, full=True, release=False)
-    assert helpers.everything(inst)["identity.match_pair"] == after["identity.match_pair"]
+    assert helpers.table(inst, "identity.match_pair") == after["identity.match_pair"]
     assert crosswalk(inst) == found
 
 
@@ -225,7 +225,7 @@ def test_without_parameters_only_identifiers_link(inst: Instance) -> None:
     helpers.make(inst, release=False)
     keys = crosswalk(inst)
     assert keys["crm", "x"] != keys["erp", "y"]
-    assert helpers.everything(inst)["identity.match_pair"] == []
+    assert helpers.table(inst, "identity.match_pair") == []
 
 
 def matched(records: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from ops.instance import Instance
 from tests.receivables import books
 
 TODAY = date(2026, 11, 22)
+NOW = "2026-11-22T02:00:00+00:00"
 FINANCE = Viewer(user="finance", name="finance", role="finance", masks=frozenset({"phone"}))
 Files = dict[str, str]
 Make = Callable[..., Instance]
@@ -32,15 +33,26 @@ FAULTY: Files = {
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("C360_NOW", "2026-11-22T02:00:00+00:00")
+    monkeypatch.setenv("C360_NOW", NOW)
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the FAULTY books, built once; tests copy it and never change it."""
+    folder = tmp_path_factory.mktemp("faulty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C360_NOW", NOW)
+        books.instance(folder, FAULTY).store.close()
+    return folder
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+def make(tmp_path: Path, faulty: Path) -> Iterator[Make]:
     made: list[Instance] = []
 
     def _make(files: Files, **config: Any) -> Instance:
-        instance = books.instance(tmp_path, files, **config)
+        is_known = files is FAULTY and not config
+        instance = books.copied(faulty, tmp_path) if is_known else books.instance(tmp_path, files, **config)
         made.append(instance)
         return instance
 

@@ -190,6 +190,22 @@ def test_stages_and_promises_move_the_limitation_clock(db: serve.Served, clock: 
     assert items(db)["INV-N1"]["stage"]["stage"] == "lawsuit"
 
 
+def test_waiting_money_keeps_one_promise_whichever_item_is_asked_for(db: serve.Served, clock: Clock) -> None:
+    clock("2026-11-01T02:00:00+00:00")
+    serve.act(FINANCE, db, "erp:S2#1", "promise", on="2026-11-12", amount=250)
+    serve.act(FINANCE, db, "erp:S1#1", "promise", on="2026-11-10", amount=250)
+    clock(NOW)
+    together = serve.work.state_of(db, ["erp:S1#1", "erp:S2#1"])
+    assert {key: state["promise"]["state"] for key, state in together.items()} == {
+        "erp:S1#1": "paid_check", "erp:S2#1": "broken",
+    }  # fmt: skip
+    for key, state in together.items():
+        assert serve.work.state_of(db, [key]) == {key: state}
+    for on in (date(2026, 11, 11), date(2026, 11, 13)):
+        both = serve.work.state_of(db, ["erp:S1#1", "erp:S2#1"], on)
+        assert serve.work.state_of(db, ["erp:S2#1"], on) == {"erp:S2#1": both["erp:S2#1"]}
+
+
 def test_filters_sort_and_pages(db: serve.Served) -> None:
     everything = serve.worklist_page(FINANCE, db)
     assert everything["total"] == 3
@@ -283,7 +299,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.sampled_from(["confirm", "differ", "resolve", "cancel"]), max_size=5))
 def test_whatever_is_answered_the_states_follow_each_other(db: serve.Served, answers: list[str]) -> None:
     with db.instance.store.begin() as connection:
@@ -377,7 +395,9 @@ PLANS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(PLANS)
 def test_whatever_is_done_the_amounts_add_up_and_nothing_is_lost(
     db: serve.Served, plans: list[tuple[str, str, int]]

@@ -82,6 +82,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "exposure.exposure_orders": [lambda v, b, key: serve.exposure_orders(v, b.db, key)],
     "faults.ledger_faults": [lambda v, b, _: serve.ledger_faults(v, b.db)],
+    "control.control_balances": [lambda v, b, _: serve.control_balances(v, b.db)],
     "faults.ledger_control": [lambda v, b, _: serve.ledger_control(v, b.db)],
     "find.search": [
         lambda v, b, _, text=text: serve.search(v, b.db, text, 50)
@@ -103,6 +104,11 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, key: serve.statement_document(v, b.db, key),
         lambda v, b, _: serve.statement_document(v, b.db, "K-north", START, END, file="xlsx").facts,
     ],
+    "mailing.mail_letter": [
+        lambda v, b, _: serve.mail_letter(v, b.db, b.letter),
+        lambda v, b, key: serve.mail_letter(v, b.db, replace(b.letter, customer_key=key)),
+    ],
+    "mailing.mailed_letters": [lambda v, b, _: serve.mailed_letters(v, b.db)],
     "letters.record_letter": [
         lambda v, b, _: serve.record_letter(v, b.db, b.letter),
         lambda v, b, key: serve.record_letter(

@@ -109,7 +109,8 @@ def test_finance_finds_by_the_whole_number_only_sees_the_lock_and_is_audited(db:
     (hit,) = serve.search(finance, db, f"+86 {local}")
     assert (hit["name"], hit["matched"]["kind"], hit["matched"]["value"]) == (NAME, "phone", HIDDEN)
     with db.instance.store.read() as connection:
-        rows = connection.execute(audit.select().where(audit.c.action == "search.masked")).fetchall()
+        chosen = audit.select().where(audit.c.action == "search.masked").order_by(audit.c.audit_id)
+        rows = connection.execute(chosen).fetchall()
     assert len(rows) == before + 1
     assert (rows[-1].actor, rows[-1].subject) == (FINANCE, hit["customer_key"])
     for _ in range(2):
@@ -247,7 +248,9 @@ def test_every_action_changes_what_people_see(db: Served) -> None:
     assert next(row["note"] for row in items if row["record_key"] == item["record_key"]) == "已电话"
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.one_of(st.text(max_size=40), st.sampled_from(
     ["", "'", '"', "*", "🎉", "北*", 'a" OR "b', "NEAR(", "-", "--", "%", "_", "\\", "\x00", "北" * 1000, "a " * 500,
      "1" * 1000, "北a1 " * 200, "٣٣٣٣٣", "²²²²", "ß", "İ"])))  # fmt: skip

@@ -42,7 +42,8 @@ def test_tickets_stand_as_their_history_says(db: Served, days: int) -> None:
     end = end_of(db, day)
     said = {row["record_key"]: row["status"] for row in card["tickets"]}
     rows = db.rows(
-        """select ticket.record_key, arg_max(event.to_value, event.happened_at) as status
+        """select ticket.record_key, arg_max(event.to_value, row(event.happened_at, length(event.record_key),
+                  event.record_key)) as status
            from core.fct_ticket as ticket
            join core.fct_ticket_event as event on event.ticket_key = ticket.record_key and event.field = 'status'
            where ticket.customer_key = ? and ticket.created_at <= ? and event.happened_at < ? group by all""",
@@ -56,7 +57,11 @@ def test_tickets_stand_as_their_history_says(db: Served, days: int) -> None:
 
 def test_panels_without_history_say_so_and_show_nothing_later(db: Served) -> None:
     day = db.today() - timedelta(days=200)
-    rows = db.rows("select customer_key from core.dim_project where customer_key <> 'C000000' and start_on < ?", [day])
+    rows = db.rows(
+        """select customer_key from core.dim_project where customer_key <> 'C000000' and start_on < ?
+           order by customer_key""",
+        [day],
+    )
     card = serve.customer(ALL, db, rows[0]["customer_key"], as_of=day)
     assert card["as_of_basis"]["projects"] == "current"
     assert card["as_of_basis"]["identity"] == "current"

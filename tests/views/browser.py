@@ -49,7 +49,7 @@ CONTRAST = """() => {
   return found;
 }"""
 # a limit, not a wait: on a busy machine a page may take longer than the usual five seconds
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from playwright.sync_api import Browser
 from model import serve
 from ops import clock
 from ops.instance import Instance
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,11 +32,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a published demo instance of 60 customers (C360_TEST_HOME reuses one that exists)."""
     if given := os.environ.get("C360_TEST_HOME"):
         return Path(given)
-    from run import demo as company
+    # imported late: tests of mere texts need no company
+    from tests import demo_instance
 
-    home = tmp_path_factory.mktemp("views") / "demo"
-    company.prepare(home, customers=60)
-    return home
+    return demo_instance.of_today(tmp_path_factory, tmp_path_factory.mktemp("views") / "demo")
 
 
 @pytest.fixture
@@ -86,9 +84,7 @@ def url(demo: Path) -> Iterator[str]:
 @contextmanager
 def serving(home: Path, now: datetime | None = None) -> Iterator[str]:
     """The app in a process of its own, at the instant `now` (None: the machine's clock); yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port", str(port)]
     fixed = {} if now is None else {"C360_NOW": now.isoformat()}
     process = subprocess.Popen(
@@ -104,16 +100,20 @@ def serving(home: Path, now: datetime | None = None) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = clock.monotonic() + 60
+    deadline = clock.monotonic() + 180
     while clock.monotonic() < deadline:
         assert process.poll() is None, "the app ended while starting"
         try:
-            with urllib.request.urlopen(f"{address}/healthz", timeout=5):
+            with urllib.request.urlopen(f"{address}/healthz", timeout=30):
                 return
-        except urllib.error.URLError:
+        except OSError:  # no answer yet, or one that takes its time
             clock.sleep(0.2)
-    pytest.fail("the app did not answer within 60 s")
+    pytest.fail("the app did not answer within 180 s")

@@ -23,7 +23,9 @@ PAGES = {"customer": "account_manager", "receivables": "account_manager", "renew
 PAGES |= {"receivables?view=aging": "account_manager", "finance": "finance"}
 PAGES |= {"finance?view=cash": "finance", "finance?view=ratios": "finance", "finance?view=books": "finance"}
 PAGES |= {"overview": "leader", "sources": "integration"}
-PAGES |= {f"trust?view={view}": "steward" for view in ("matches", "customer", "fields", "notices", "leavers")}
+PAGES |= {
+    f"trust?view={view}": "steward" for view in ("matches", "customer", "fields", "notices", "leavers", "quality")
+}
 PAGES |= {"trust?view=reconcile": "finance"}
 # Pages whose charts are drawn after the page itself.
 CHARTED = {"overview", "finance", "finance?view=cash"}

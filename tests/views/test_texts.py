@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.errors import FatalError
+from model.serve import console, find
+from ops import leases
+from ops.errors import C360Error, FatalError
 from ops.texts import catalogue, text
 from views.parts import saying
 from views.parts.format import Look
@@ -66,3 +68,18 @@ def test_another_error_is_said_as_it_is_with_its_remedy() -> None:
         "the lamp is out",
         [text("en", "ui.valid", valid="a lamp"), text("en", "ui.remedy", remedy="change it")],
     )
+
+
+def _kinds(kind: type[C360Error]) -> set[type[C360Error]]:
+    return {kind}.union(*(_kinds(one) for one in kind.__subclasses__()))
+
+
+def test_every_kind_of_error_has_chinese_words_and_keeps_what_the_model_said() -> None:
+    look = Look("zh", "Asia/Shanghai", None)  # type: ignore[arg-type]
+    kinds = {find.NotFound, console.TooLong, leases.LeaseHeld} | _kinds(C360Error)
+    for kind in sorted(kinds, key=lambda one: one.__name__):
+        error = kind.__new__(kind)
+        error.what, error.valid, error.remedy = "the lamp is out", "a lamp", "change it"
+        what, lines = saying.told(look, error)
+        assert not re.search(r"[a-z]", what + lines[0]), kind
+        assert lines[1:] == [text("zh", "error.other", what="the lamp is out")]

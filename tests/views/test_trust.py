@@ -19,6 +19,7 @@ from views.parts.format import Look
 pytestmark = pytest.mark.usefixtures("home")
 ROOT = Path(__file__).parents[2]
 PANELS = {"matches": "queue", "fields": "conflicts", "notices": "notices", "leavers": "leavers", "reconcile": "rules"}
+PANELS |= {"quality": "quality-rules"}
 LOOK = Look("en", "Asia/Shanghai", clock.now())
 
 
@@ -166,3 +167,30 @@ def test_the_graph_draws_each_record_and_the_best_link_of_a_pair() -> None:
     assert page.count('class="link maybe"') == 1
     assert page.count('class="link apart"') == 1
     assert "<i>" not in page
+
+
+def test_the_quality_tab_shows_the_score_and_only_the_records_of_the_chosen_rule(
+    demo: Path, people: dict[str, str]
+) -> None:
+    viewer, db = asked(demo, people["steward"])
+    rules = [row for row in serve.quality(viewer, db)["rules"] if row["entity"] and row["failed"]]
+    rule, other = rules[0], rules[1]
+    found = serve.quality_worklist(viewer, db, rule=rule["rule"], limit=1)
+    page = shown(run(people["steward"], view="quality", rule=rule["rule"], lang="zh"))
+    assert str(serve.quality(viewer, db)["score"]) in page
+    listed = page.split('id="p-quality-records"', 1)[1]
+    assert found["rows"][0]["source_id"] in listed
+    assert rule["action"] in listed
+    assert other["label"] not in listed
+
+
+def test_the_quality_of_one_customer_is_theirs_and_history_is_of_those_who_see_all(
+    demo: Path, people: dict[str, str]
+) -> None:
+    viewer, db = asked(demo, people["account_manager"])
+    worst = serve.quality_worklist(viewer, db, limit=1)["rows"][0]
+    page = shown(run(people["account_manager"], view="quality", lang="en"))
+    assert text("en", "quality.trend_hidden") in page
+    one = shown(run(people["account_manager"], view="quality", customer=worst["customer_key"], lang="en"))
+    assert str(serve.quality(viewer, db, customer=worst["customer_key"])["score"]) in one
+    assert text("en", "quality.every_customer") in one

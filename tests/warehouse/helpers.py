@@ -114,6 +114,15 @@ def rows(inst: Instance, sql: str) -> list[tuple[Any, ...]]:
         con.close()
 
 
+def table(inst: Instance, name: str) -> list[tuple[Any, ...]]:
+    """Every row of one of the tables that `everything` reads, sorted."""
+    con = warehouse.connect(warehouse.warehouse_path(inst.warehouse), read_only=True)
+    try:
+        return sorted(fetch(con, f"select * from {name}").rows(), key=repr)
+    finally:
+        con.close()
+
+
 def everything(inst: Instance) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table that a build makes, sorted, from the warehouse itself."""
     con = warehouse.connect(warehouse.warehouse_path(inst.warehouse), read_only=True)

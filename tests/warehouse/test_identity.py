@@ -39,7 +39,7 @@ def build(inst: Instance, records: dict[str, list[dict[str, Any]]]) -> dict[tupl
 
 
 def crosswalk(inst: Instance) -> dict[tuple[str, str], str]:
-    found = helpers.everything(inst)["identity.customer_crosswalk"]
+    found = helpers.table(inst, "identity.customer_crosswalk")
     return {(source, key): golden for source, key, golden, _, _ in found if key}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,28 @@ def test_a_version_that_takes_over_old_files_equals_the_warehouse(inst: Instance
     assert len(set(inodes)) == 2
     names = sorted(path.name.split("-")[0] for path in inst.published.iterdir())
     assert names == ["current.json", "keys", "keys", "search", "search", "wh", "wh", "wh", "wh"]
+
+
+def test_a_sidecar_is_taken_forward_in_the_parts_that_changed(inst: Instance, tmp_path: Path) -> None:
+    """A new invoice leaves names alone, a new name leaves documents alone; a patched sidecar catches up with both."""
+    inst.config.keep_builds = 2
+    kill_worker.step(inst)
+    helpers.make(inst)
+    for number in range(5):
+        is_named = number % 2 == 1
+        customer = {"id": "C1", "code": "C1", "name": f"name {number}"}
+        invoice = {"id": f"X{number}", "number": f"X{number}", "customer_id": "C1", "currency": "CNY",
+                   "invoice_on": "2026-09-01", "gross_amount": 100}  # fmt: skip
+        with helpers.open_staging(inst) as con:
+            entity, row = ("customer", customer) if is_named else ("invoice", invoice)
+            helpers.put(con, entity, "erp", [row], at=helpers.T0 + timedelta(days=1 + number))
+        assert helpers.make(inst).mode == "incremental"
+        now = publish.current(inst)
+        note = json.loads((inst.published / f"keys-{now.version}.json").read_text(encoding="utf-8"))
+        assert note["parts"] == (["customer", "entry"] if is_named else ["document"])
+        fresh = tmp_path / f"{number}.sqlite"
+        search.build_sidecar(now.path, fresh)
+        assert sidecar(now.search_path) == sidecar(fresh)
 
 
 def test_a_block_with_the_same_words_in_another_order_is_written(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def _table(look: Look, found: dict[str, Any], by: str) -> Html:
     rows += [_total(look, total, used, single) for total in found["totals"]]
     columns = [
         Column(look.t(f"aging.by_{by}"), "wide"),
-        *([] if single else [Column(look.t("col.currency"), "mid")]),
+        *([] if single else [Column(look.t("col.currency"), "mid", phone=False)]),
         Column(look.t("col.open"), "num"),
         *(Column(_name(look, name), "num", phone=False) for name in used),
         *([Column(look.t("col.overdue"), "num")] if found["basis"] != "recognition" else []),
@@ -202,11 +202,24 @@ def _row(look: Look, row: dict[str, Any], used: list[str], key: str, label: str,
         return link(look.exact(amount), _here(bucket_of=bucket or "all", group=group or "-", gccy=currency))
 
     name = look.text(row[label]) if row[label] else tag("span", look.t("ui.unknown"), class_="unknown")
+    if not single:
+        name = join([name, tag("span", currency, class_="below")])
     return Row([
         name, *([] if single else [currency]), cell(row["open"], None),
         *(cell(row["buckets"][bucket], bucket) for bucket in used),
-        tag("span", look.exact(row["overdue"]), class_="t-red" if row["overdue"] > 0 else "muted"), _beside(look, row),
+        _overdue(look, row["overdue"]), _beside(look, row),
     ])  # fmt: skip
+
+
+def _overdue(look: Look, amount: Any) -> Html:
+    if not number(amount):
+        return tag("span", "0", class_="muted")
+    return tag("span", look.exact(amount), class_="t-red" if amount > 0 else "muted")
+
+
+def _sum(look: Look, amount: Any) -> Html:
+    """A total; nothing is 0 as in the rows above it."""
+    return tag("b", look.exact(amount) if number(amount) else "0")
 
 
 def _beside(look: Look, row: dict[str, Any]) -> Html:
@@ -219,10 +232,11 @@ def _beside(look: Look, row: dict[str, Any]) -> Html:
 
 
 def _total(look: Look, total: dict[str, Any], used: list[str], single: str | None) -> Row:
+    below = "" if single else tag("span", total["currency"], class_="below")
     cells = [
-        tag("b", look.t("aging.total")), *([] if single else [tag("b", total["currency"])]),
-        tag("b", look.exact(total["open"])), *(tag("b", look.exact(total["buckets"][name])) for name in used),
-        tag("b", look.exact(total["overdue"])), h(""),
+        join([tag("b", look.t("aging.total")), below]), *([] if single else [tag("b", total["currency"])]),
+        _sum(look, total["open"]), *(_sum(look, total["buckets"][name]) for name in used),
+        _sum(look, total["overdue"]), h(""),
     ]  # fmt: skip
     return Row(cells)
 

@@ -183,6 +183,9 @@ const paint = (bar) => {
   parts.nav.replaceChildren(...data.nav.map((item) =>
     element("a", item.label, { href: item.href, "data-nav": "1", "aria-current": item.current ? "page" : null })));
   parts.nav.setAttribute("aria-label", data.navLabel);
+  // On a phone the bar is wider than the screen: the present page's name is in sight.
+  const present = parts.nav.querySelector("[aria-current]");
+  if (present) parts.nav.scrollLeft = present.offsetLeft + present.offsetWidth / 2 - parts.nav.clientWidth / 2;
   const side = [];
   if (data.asof) {
     const asof = element("span", undefined, { class: "asof" });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ def _links(look: Look, found: dict[str, Any]) -> Html | str:
                 look.label("link_kind", edge["kind"]),
                 waterfall.rule_word(look, edge["rule"] or "probability"),
                 waterfall.chance(look, edge["probability"]) if edge["probability"] is not None
-                else tag("span", edge["evidence"] or "—", class_="muted"),
+                else tag("span", _evidence(edge), class_="muted"),
             ],
             href=trust_tabs.address("matches", pair=match_pair.pair_key(edge)),
         )
@@ -224,6 +225,11 @@ def _links(look: Look, found: dict[str, Any]) -> Html | str:
     return panel("links", title, body, badge=chip(look.count(len(rows))), foot=more)
 
 
+def _evidence(edge: dict[str, Any]) -> str:
+    """What the two records share; the field it stands in is named beside it (`uscc=9132…` → 9132…)."""
+    return re.sub(r"^[a-z_]+=", "", edge["evidence"] or "") or "—"
+
+
 def _end(look: Look, node: dict[str, Any]) -> Html:
     return join([look.label("source", node["source"]), " ", h(node["code"] or node["source_id"])])
 
@@ -236,12 +242,18 @@ def _life(look: Look, life: dict[str, Any]) -> Html:
     ]
     parts: list[object] = []
     if life["anchor"]:
-        parts.append(tag("p", look.t("trust.anchor", record=life["anchor"]), class_="muted"))
+        parts.append(tag("p", look.t("trust.anchor", record=_named(look, life["anchor"])), class_="muted"))
     parts.append(tag("ol", *events, class_="line brief") if events else empty(look.t("trust.life_none")))
     if life["decisions"]:
         lines = [match_pair.decision_line(look, one, f"{one['left']} — {one['right']}") for one in life["decisions"]]
         parts += [tag("h3", look.t("trust.decisions"), class_="sub"), tag("ol", *lines, class_="line brief")]
     return panel("life", look.t("trust.life", key=life["key"]), tag("div", *parts, class_="history"))
+
+
+def _named(look: Look, record_key: str) -> str:
+    """`crm:0015g` → CRM 0015g."""
+    source, _, source_id = record_key.partition(":")
+    return f"{look.label('source', source)} {source_id}"
 
 
 def _event(look: Look, one: dict[str, Any]) -> str:
@@ -251,5 +263,7 @@ def _event(look: Look, one: dict[str, Any]) -> str:
 def _moved(look: Look, one: dict[str, Any]) -> Html | str:
     if not one["records"]:
         return ""
-    moved = [f"{row['record_key']} {row['from_key'] or '—'} → {row['to_key'] or '—'}" for row in one["records"]]
+    moved = [
+        f"{_named(look, row['record_key'])} {row['from_key'] or '—'} → {row['to_key'] or '—'}" for row in one["records"]
+    ]
     return tag("span", ", ".join(moved), class_="by block")

@@ -10,7 +10,7 @@ from model import serve
 from model.serve.leavers import WHY
 from views import state
 from views.parts import trust_filters
-from views.parts.format import Look
+from views.parts.format import Look, number
 from views.parts.html import Column, Html, Row, chip, empty, join, panel, table, tag
 
 TONES = {"left": "amber", "unknown": "red", "none": "red"}
@@ -39,7 +39,7 @@ def _listing(look: Look, found: dict[str, Any]) -> Html:
                 join([chip(look.t(f"leaver.why.{row['why']}"), TONES[row["why"]]),
                       tag("span", row["owner"]["name"] or row["owner"]["id"] or "", class_="second")]),
                 look.money(row["open_amount"]),
-                look.money(row["overdue_amount"]),
+                _overdue(look, row["overdue_amount"]),
                 _contracts(look, row),
                 _successor(look, row),
             ],
@@ -58,6 +58,11 @@ def _listing(look: Look, found: dict[str, Any]) -> Html:
     badge = chip(look.count(found["total"]), "amber")
     body = tag("div", table(title, columns, rows), class_="scroll")
     return tag("div", panel("leavers", title, body, badge=badge, source=by), class_="worklist")
+
+
+def _overdue(look: Look, amount: Any) -> Html:
+    said = look.money(amount)
+    return tag("span", said, class_="t-red") if not look.state(amount) and number(amount) > 0 else said
 
 
 def _contracts(look: Look, row: dict[str, Any]) -> Html:

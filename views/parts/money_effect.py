@@ -66,7 +66,8 @@ def _notes(look: Look, answer: dict[str, Any]) -> Html | str:
     said: list[object] = []
     for one in answer["after"]:
         if len(one["limits"]) > 1:
-            limits = [look.money(row["amount"], row["currency"]) for row in one["limits"]]
+            # Limits that read the same (hidden ones do) are said once.
+            limits = list(dict.fromkeys(look.money(row["amount"], row["currency"]) for row in one["limits"]))
             said.append(join([look.t("trust.limits"), " ", join(limits, " / ")]))
     missing = sorted({code for one in answer["before"] for code in one["company"]["missing_rates"]})
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -86,7 +87,7 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
     name = link(row["name"], state.href("customer", customer=row["customer_key"]))
     mark = chip(look.t(f"notice.state.{row['state']}"), TONES[row["state"]])
     st.html(tag("div", tag("h2", name), mark, class_="phead"))
-    st.html(tag("p", row["what"], class_="what"))
+    st.html(tag("p", _what(look, row), class_="what"))
     st.html(_records(look, row))
     if row["state_basis"] and row["state"] != "open":
         said = look.t(f"notice.basis.{row['state_basis']}")
@@ -105,6 +106,14 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
                 _close(context, key, "not_needed", note)
     elif st.button(look.t("trust.notice_reopen"), key="notice_reopen"):
         _close(context, key, "open", None)
+
+
+def _what(look: Look, row: dict[str, Any]) -> str:
+    """What to do, with the words for the two systems in place of the names they are configured under."""
+    said = str(row["what"])
+    for source in {row["event"]["source"], row["record"]["source"]}:
+        said = re.sub(rf"(?<![\w-]){re.escape(source)}(?![\w-])", str(look.label("source", source)), said)
+    return said
 
 
 def _close(context: state.Context, key: str, to: str, note: str | None) -> None:

@@ -25,6 +25,37 @@ KNOWN = {
     "more_than_left": r"this is more than the receipt has left",
     "more_than_owed": r"(?P<amount>\S+) is more than \S+ owes",
     "no_build": r"nothing is published in",
+    "reversed_period": r"the period (?P<since>\S+) to (?P<until>\S+) ends before it begins",
+    "other_currency": r"the items are not in the receipt's currency",
+    "other_customer": r"the items are not all of the receipt's customer",
+    "other_letter": r"the letter names items of another customer",
+    "no_item": r"no item is chosen",
+    "no_pair": r"no pair is chosen",
+    "no_open_item": r"not open: (?P<items>.+)",
+    "no_overdue_item": r"not overdue items of this customer: (?P<items>.+)",
+    "no_suggestion": r"a suggestion names at least one item",
+    "suggestion_gone": r"no suggestion \S+ stands",
+    "several_contacts": r"there are several finance contacts",
+    "no_contact": r".+ is no finance contact of this customer",
+    "letter_out": r"this letter was confirmed already",
+    "no_auditor": r"a confirmation request names the auditor",
+    "no_mail": r"no mail server is configured",
+    "source_off": r"the source (?P<source>\S+) is off",
+    "no_customer": r"no customer answers to '?(?P<asked>.+?)'?$",
+    "not_allowed": r"the role \S+ does not ",
+}
+
+# every kind of error → its words for what happened and what to do, where the error has none of its own
+FAMILIES = {
+    "NotFound": "not_found",
+    "LeaseHeld": "busy",
+    "SourceBusy": "busy",
+    "LoginError": "login",
+    "TooLong": "too_long",
+    "SkippableError": "skipped",
+    "RetriableError": "later",
+    "FatalError": "refused",
+    "C360Error": "refused",
 }
 
 
@@ -37,4 +68,8 @@ def told(look: Look, error: C360Error) -> tuple[str, list[str]]:
             plain = limits if error.valid and not re.search(r"[A-Za-z]", error.valid) else ""
             return look.t(f"error.{name}", **found.groupdict()), [look.t(f"error.{name}_help"), plain]
     remedy = look.t("ui.remedy", remedy=error.remedy) if error.remedy else ""
-    return look.t("error.other", what=error.what), [limits, remedy]
+    if look.language == "en":
+        return error.what, [limits, remedy]
+    # Chinese words for the kind of error; what the model said stands below for whoever is asked for help.
+    family = next(one for kind in type(error).__mro__ if (one := FAMILIES.get(kind.__name__)))
+    return look.t(f"error.{family}"), [look.t(f"error.{family}_help"), look.t("error.other", what=error.what)]

@@ -9,7 +9,7 @@ from views import state
 from views.parts.format import Look
 from views.parts.html import Html, link, tag
 
-ALL = ("matches", "customer", "fields", "notices", "leavers", "reconcile")
+ALL = ("matches", "customer", "fields", "notices", "leavers", "reconcile", "quality")
 # parameters that mean something on one tab only
 OWN = ("pair", "why", "source", "owner", "text", "order", "field", "state", "class", "rule", "item", "notice", "record")
 
@@ -22,9 +22,9 @@ def of_role(role: str) -> list[str]:
     if known.may_decide:
         return list(ALL)
     if known.may_sync:
-        return ["notices", "fields", "reconcile", "customer"]
+        return ["notices", "fields", "reconcile", "quality", "customer"]
     if known.may_work:
-        return ["reconcile", "notices", *(["leavers"] if known.scope == "all" else []), "customer"]
+        return ["reconcile", "notices", *(["leavers"] if known.scope == "all" else []), "quality", "customer"]
     return ["customer"]
 
 

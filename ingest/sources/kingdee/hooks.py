@@ -26,7 +26,8 @@ def prepare(call: Call) -> dict[str, Any]:
     stream = call.stream
     if stream is None or not call.settings["describe"]:
         return {}
-    form = call.settings["match_form"] if stream.name == "AR_Match" else stream.name.partition(".")[0]
+    named = {"AR_Match": "match_form", "AR_Control": "control_form"}.get(stream.name)
+    form = call.settings[named] if named else stream.name.partition(".")[0]
     known = _entities(call, form)
     if known is None:
         return {}

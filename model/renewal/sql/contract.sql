@@ -23,8 +23,9 @@ select
     greatest(date_diff('day', beginning.first_on, c.as_of), 0) / 365.25 as tenure_years,
     count(distinct earlier.record_key) as earlier_contracts,
     case when this.auto_renew then 1.0 else 0.0 end as auto_renew,
-    case when max_by(earlier.amount, earlier.start_on) > 0
-        then cast(this.amount as double) / cast(max_by(earlier.amount, earlier.start_on) as double) - 1
+    case when max_by(earlier.amount, cast(earlier.start_on as varchar) || earlier.record_key) > 0
+        then cast(this.amount as double)
+            / cast(max_by(earlier.amount, cast(earlier.start_on as varchar) || earlier.record_key) as double) - 1
         end as price_change
 from renewal_case as c
 join contract as this on this.record_key = c.record_key

@@ -1,0 +1,1 @@
+"""One vendor per file: its data in its own shape, its protocol, its quirks."""

@@ -1,0 +1,36 @@
+"""Waits cost nothing in these tests: the waits asked for are kept instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.sim.engine import Simulator
+
+pytest.register_assert_rewrite("tests.connectors.conformance", "tests.connectors.harness")
+
+from tests.connectors.harness import Harness, connected  # noqa: E402 - after the line above
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that the collector wanted to wait, in order; none of them is spent."""
+    asked: list[float] = []
+    monkeypatch.setattr("ops.clock.sleep", asked.append)
+    return asked
+
+
+@pytest.fixture
+def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Harness]]:
+    """(connector, simulator?, settings…) → harness; served until the test ends."""
+    with ExitStack() as stack:
+
+        def make(connector: str, vendor: Simulator | None = None, **settings: Any) -> Harness:
+            home = tmp_path / f"home{len(list(tmp_path.iterdir()))}"
+            return stack.enter_context(connected(connector, home, monkeypatch, vendor, **settings))
+
+        yield make

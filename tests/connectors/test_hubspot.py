@@ -1,0 +1,185 @@
+"""HubSpot's own traps, and what its documents become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+
+from data import sim
+from data.sim.access import Call, OAuth, Reply
+from data.sim.engine import Simulator
+from model import conform, staging
+from tests.connectors.conformance import Conformance
+from tests.connectors.harness import Harness
+
+Vendor = sim.load("hubspot")
+
+
+class TestConformance(Conformance):
+    """What every connector must do."""
+
+    connector = "hubspot"
+
+
+def rows(life: Harness, sql: str) -> list[tuple[object, ...]]:
+    with staging.open_warehouse(life.instance) as con:
+        return pl.DataFrame(con.sql(sql).to_arrow_table()).rows()
+
+
+def test_the_cap_of_a_search_is_never_met(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.cap = 20  # type: ignore[attr-defined]
+    life = connect("hubspot", vendor)
+    life.sync("deals")
+    assert life.missing("deals") == (set(), set())
+    assert len(life.documents("deals")) > 20
+    assert not any("after" in call.body for call in vendor.calls if call.path.endswith("/search"))
+
+
+def test_an_index_that_lags_is_waited_for_by_the_overlap(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    life = connect("hubspot", vendor)
+    life.sync("companies")
+    vendor.lag = timedelta(minutes=10)  # type: ignore[attr-defined]
+    vendor.tables["companies"].edit("3004")
+    assert life.sync("companies", minutes=1)["companies"].rows_landed == 0
+    assert life.sync("companies", minutes=11)["companies"].rows_landed == 1
+
+
+def test_contacts_move_another_stamp_than_the_rest(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync()
+    stamps = {
+        call.path.split("/")[4]: call.body["filterGroups"][0]["filters"][1]["propertyName"]
+        for call in life.vendor.calls
+        if call.path.endswith("/search")
+    }
+    assert stamps.pop("contacts") == "lastmodifieddate"
+    assert set(stamps.values()) == {"hs_lastmodifieddate"}
+
+
+def test_an_association_that_changes_is_found_by_the_weekly_reading(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync("deals")
+    life.vendor.links["deals", "21000", "companies"] = ["3009"]  # type: ignore[attr-defined]
+    assert life.sync("deals", hours=2)["deals"].rows_landed == 0
+    assert life.sync("deals", days=7)["deals"].rows_landed == 1
+    assert life.documents("deals")["21000"]["associations"] == {"companies": ["3009"]}
+
+
+def test_a_record_without_associations_is_no_error(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    del life.vendor.links["deals", "21001", "companies"]  # type: ignore[attr-defined]
+    life.sync("deals")
+    assert life.documents("deals")["21001"]["associations"] == {"companies": []}
+
+
+def test_many_associations_come_in_pages_and_the_primary_one_first(connect: Callable[..., Harness]) -> None:
+    class Crowded(Vendor):  # type: ignore[misc,valid-type]
+        """One association a page; the last one is the primary one."""
+
+        def handle(self, call: Call) -> Reply:
+            reply: Reply = super().handle(call)
+            if "/associations/" in call.path:
+                wanted = {one["id"]: int(one.get("after", 0)) for one in call.body["inputs"]}
+                for row in reply.body["results"]:
+                    place = wanted[row["from"]["id"]]
+                    kinds = [{"label": "Primary company" if place == 2 else None}]
+                    row["to"] = [{"toObjectId": 3005 - place, "associationTypes": kinds}]
+                    if place < 2:
+                        row["paging"] = {"next": {"after": str(place + 1)}}
+            return reply
+
+    vendor: Simulator = Crowded()
+    life = connect("hubspot", vendor)
+    life.sync("deals")
+    assert life.documents("deals")["21000"]["associations"] == {"companies": ["3003", "3004", "3005"]}
+
+
+def test_daily_calls_that_are_used_up_end_the_run(connect: Callable[..., Harness], waits: list[float]) -> None:
+    class Used(Vendor):  # type: ignore[misc,valid-type]
+        """Nothing is left of the day's calls."""
+
+        def handle(self, call: Call) -> Reply:
+            return Reply(
+                429, {"status": "error", "message": "You have reached your daily limit.", "policyName": "DAILY"}
+            )
+
+    life = connect("hubspot", Used())
+    result = life.results("owners")[0]
+    assert "daily limit" in (result.error or "")
+    assert "midnight" in (result.remedy or "")
+    assert waits == []
+
+
+def test_an_access_token_that_lives_half_an_hour_is_renewed(connect: Callable[..., Harness]) -> None:
+    class Installed(Vendor):  # type: ignore[misc,valid-type]
+        """An OAuth app: every fifth call meets an expired token."""
+
+        def setup(self) -> None:
+            super().setup()
+            self.auth = OAuth("/oauth/v1/token", {"grant_type": "refresh_token", "refresh_token": "demo-refresh"})
+            self.between = lambda _call: self.auth.expire() if len(self.calls) % 5 == 0 else None
+
+        def settings(self) -> dict[str, object]:
+            known = super().settings()
+            del known["token"]
+            secret = {"client_secret": "demo-secret", "refresh_token": "demo-refresh"}
+            return {**known, "auth": "refresh", "client_id": "demo", **secret}
+
+    life = connect("hubspot", Installed())
+    life.sync("companies")
+    assert life.missing("companies") == (set(), set())
+
+
+def test_own_properties_are_read_and_those_not_named_are_not(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync("companies")
+    assert life.documents("companies")["3001"]["properties"]["erp_code"] == "C-1001"
+    without = connect("hubspot", custom_properties=False, page_size=100)
+    without.sync("companies")
+    assert "erp_code" not in without.documents("companies")["3001"]["properties"]
+
+
+def test_a_merged_company_ends_with_its_survivor_in_staging(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync("companies")
+    conform.stage(life.instance)
+    life.vendor.clock.advance(hours=1)
+    life.vendor.merge("companies", "3001", "3000")
+    life.sync("companies", minutes=1)
+    conform.stage(life.instance)
+    sql = "SELECT is_deleted, merged_into_id, name FROM staging.customer WHERE source_id = '3001' AND seen_to IS NULL"
+    assert rows(life, sql) == [(True, "3000", "云岚Handel Example 1")]
+
+
+def test_documents_become_rows(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot", activities=True)
+    life.sync()
+    assert conform.stage(life.instance).counts.rejected == 0
+    deal = (
+        "SELECT customer_id, owner_id, stage, amount, currency, probability_percent, close_on, is_closed, is_won "
+        "FROM staging.opportunity WHERE source_id = '21002'"
+    )
+    close = date(2026, 1, 19)
+    won = ("3002", "802", "Gewonnen 赢单", Decimal("2462.02"), "USD", Decimal(100), close, True, True)
+    assert rows(life, deal) == [won]
+    ticket = "SELECT customer_id, contact_id, status, priority, channel FROM staging.ticket WHERE number = '77003'"
+    assert rows(life, ticket) == [("3003", "503", "closed", None, "mail")]
+    contact = (
+        "SELECT customer_id, name, title FROM staging.contact WHERE source_id IN ('500', '501') ORDER BY source_id"
+    )
+    assert rows(life, contact) == [("3000", "Muster0", "Einkauf"), ("3001", "Jonas Beispiel1", "财务")]
+    company = "SELECT name, website, city, erp_code, owner_id, status FROM staging.customer WHERE source_id = '3001'"
+    assert rows(life, company) == [("云岚Handel Example 1", "kunde1.example.com", "上海", "C-1001", "801", "active")]
+    assert rows(life, "SELECT code, name FROM staging.product WHERE source_id = '90'") == [
+        ("P-000", "Wärmepumpe 热泵 0")
+    ]
+    call = "SELECT kind, direction, customer_id, happened_at FROM staging.interaction WHERE source_id = '88000'"
+    assert rows(life, call) == [("call", "out", "3000", datetime(2026, 5, 4, 8, 0, tzinfo=UTC))]
+    assert rows(life, "SELECT name, email FROM staging.employee WHERE source_id = '800'") == [
+        ("Mara Muster0", "staff0@example.com")
+    ]
