@@ -42,17 +42,18 @@ def main() -> None:
     linker = Linker(api.register(pq.read_table(sys.argv[1])), settings, log_level=None)
     linker.training.estimate_probability_two_random_records_match([block_on("tax"), block_on("core")], recall=0.8)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     found = linker.inference.predict(threshold_match_probability=0.2)
     predicted = time.perf_counter()
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(found, threshold_match_probability=0.9)
-    ended = time.perf_counter()
+    ended, spent = time.perf_counter(), time.process_time() - processor
     table = clusters.as_duckdbpyrelation()
     print(
         json.dumps(
             {
                 "predict": round(predicted - started, 3),
                 "cluster": round(ended - predicted, 3),
+                "cpu": round(spent, 3),
                 "pairs": found.as_duckdbpyrelation().count("*").fetchall()[0][0],
                 "clusters": len({row[0] for row in table.project("cluster_id").fetchall()}),
             }

@@ -19,6 +19,7 @@ from model.identity.matching.prepare import FIELDS
 from model.identity.names import parse_name
 from model.identity.names.facts import facts
 from model.identity.names.score import NameScorer
+from model.identity.names.table import NameTable
 from ops.errors import FatalError
 
 
@@ -145,7 +146,7 @@ def figures(result: Matching, truth: pl.Series) -> dict[str, Any]:
         "bands": {
             "auto": int((band == 2).sum()),
             "review": int((band == 1).sum()),
-            "reject": int((band == 0).sum()),
+            "reject": int((band == 0).sum()) + result.dropped,
         },
         "auto_precision": round(float(right[auto].mean()), 6) if auto.any() else None,
     }
@@ -181,5 +182,5 @@ def name_scores(left: list[str], right: list[str]) -> list[float]:
     parsed = [parse_name(name) for name in names]
     one = np.array([place[name] for name in left], dtype=np.int64)
     two = np.array([place[name] for name in right], dtype=np.int64)
-    scores = NameScorer([facts(name) for name in parsed]).score(one, two)
+    scores = NameScorer(NameTable([facts(name) for name in parsed])).score(one, two)
     return [float(score) for score in scores]

@@ -19,7 +19,8 @@ from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.match_model import Matcher
 from model.identity.match_pairs import settled, weigh
-from model.identity.match_records import IDENTIFIER_RULES, NUMBER, hashed_keys, matchable, numbered
+from model.identity.match_records import IDENTIFIER_RULES, NUMBER, matchable, numbered, numbered_keys, overused
+from model.identity.matching.blocking import keys, within
 from model.identity.matching.prepare import Prepared, prepare
 from model.identity.matching.settings import shipped
 
@@ -53,28 +54,13 @@ def match_prepared(
     con: duckdb.DuckDBPyConnection, matcher: Matcher, frame: pl.DataFrame, prepared: Prepared
 ) -> pl.DataFrame:
     """See match_all; `frame`: what `matchable` left, `prepared`: what was made of it."""
-    _write_caps(con, matcher)
+    found = keys(prepared)
     write(con, numbered(frame, prepared), "delta.identity.match_record")
-    write(con, hashed_keys(frame, prepared), "delta.identity.match_key")
-    con.execute("create or replace view delta.identity.key_now as select * from delta.identity.match_key")
-    con.execute("create or replace view delta.identity.record_now as select * from delta.identity.match_record")
-    found = fetch(
-        con,
-        """
-        with block as (
-            select rule, key from delta.identity.match_key join delta.main.match_cap as c using (rule)
-            group by rule, key, c.cap having count(*) between 2 and c.cap
-        )
-        select distinct a.record as one, b.record as two
-        from delta.identity.match_key as a
-        join block using (rule, key)
-        join delta.identity.match_key as b using (rule, key)
-        where a.record < b.record
-        """,
-    )
-    left, right = _rows(frame, found)
-    pairs = weigh(frame, prepared, left, right, _shared(con, frame), matcher.parameters, shipped())
-    return settled(pairs, shipped())
+    write(con, numbered_keys(frame, found), "delta.identity.match_key")
+    caps = matcher.parameters.caps
+    left, right = within(found, caps, prepared.size)
+    shared = overused(prepared, found, caps, shipped().guards.names_per_identifier)
+    return settled(weigh(frame, prepared, left, right, shared, matcher.parameters, shipped()), shipped())
 
 
 def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.DataFrame, again: Fetch) -> pl.DataFrame:
@@ -89,7 +75,7 @@ def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.Dat
     frame = matchable(seed)
     prepared = prepare(frame)
     write(con, numbered(frame, prepared), "delta.identity.match_record")
-    write(con, hashed_keys(frame, prepared), "delta.identity.match_key")
+    write(con, numbered_keys(frame, keys(prepared)), "delta.identity.match_key")
     _find_todo(con)
     found = _candidates(con)
     con.execute("""

@@ -10,15 +10,15 @@ from model.identity.matching import alone
 from model.identity.matching.alone import RULE
 from model.identity.matching.compare import Comparer
 from model.identity.matching.link import AUTO, REVIEW, Judged
+from model.identity.matching.parallel import over
 from model.identity.matching.parameters import Parameters, Scales, Weighed
 from model.identity.matching.prepare import Prepared
+from model.identity.matching.screen import LEAST_FORBIDDEN, Screen
 from model.identity.matching.settings import Settings
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_CHUNK = 400_000
-# a forbidden pair is worth keeping where it could stand in one cluster over a third record
-_LEAST_FORBIDDEN = 0.01
+_CHUNK = 60_000
 _KEYS = ("left_record", "right_record")
 SCHEMA = pl.Schema(
     {
@@ -57,28 +57,29 @@ def weigh(
     the parameters and `shared` alone.
     """
     comparer = Comparer(prepared, parameters.statistics)
+    kept = Screen(prepared, comparer, parameters.weights, settings).keep(left, right)
+    left, right = left[kept], right[kept]
     scales = Scales(prepared, comparer, parameters.weights, parameters.statistics, shared, settings)
     order = records.with_row_index("row").sort("source", "source_id")["row"].to_numpy()
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    parts = [pl.DataFrame(schema=SCHEMA)]
-    for start in range(0, len(left), _CHUNK):
-        a, b = left[start : start + _CHUNK], right[start : start + _CHUNK]
+
+    def rows(part: slice) -> pl.DataFrame:
+        a, b = left[part], right[part]
         found = scales.weigh(a, b)
         chosen = np.flatnonzero(_matters(found))
         steps = _steps(scales, found, a, b, chosen, settings)
         swap = place[a[chosen]] > place[b[chosen]]
         ends = np.where(swap, b[chosen], a[chosen]), np.where(swap, a[chosen], b[chosen])
-        parts.append(_rows(records, found, chosen, ends, steps))
-    return pl.concat(parts)
+        return _rows(records, found, chosen, ends, steps)
+
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *over(len(left), _CHUNK, rows)])
 
 
 def _matters(found: Weighed) -> Bools:
     judged, marks = found.judged, found.marks
-    sure = np.array([bool(rule) for rule in judged.rule], dtype=bool)
-    forbidden = np.array([bool(veto) for veto in judged.veto], dtype=bool)
-    near = (found.probability >= _LEAST_FORBIDDEN) | (found.compared.of("name") >= 2)
-    result: Bools = (judged.band >= REVIEW) | sure | marks.alike | (forbidden & near)
+    near = (found.probability >= LEAST_FORBIDDEN) | (found.compared.of("name") >= 2)
+    result: Bools = (judged.band >= REVIEW) | judged.is_sure | marks.alike | (judged.is_forbidden & near)
     return result
 
 
@@ -110,18 +111,23 @@ def _steps(scales: Scales, found: Weighed, a: Ints, b: Ints, chosen: Ints, setti
     """The waterfall per chosen pair as JSON: a list of [comparison, level, bits], the prior first."""
     part = found.compared.take(chosen)
     bits = scales.steps(part, a[chosen], b[chosen])
-    texts = [pl.format('["prior","",{}]', pl.lit(round(float(scales.prior), 2)))]
-    columns: dict[str, pl.Series] = {}
+    texts = [pl.Series([f'["prior","",{round(float(scales.prior), 2)}]'])]
     for column, name in enumerate(part.names):
-        columns[f"{name}_bits"] = pl.Series(np.round(np.round(bits[name], 9), 2))
-        levels = pl.Series([*settings.comparison[name].levels, None], dtype=pl.String)
-        columns[f"{name}_level"] = levels.gather(
-            np.where(part.levels[:, column] < 0, len(levels) - 1, part.levels[:, column])
-        )
-        texts.append(pl.format(f'["{name}","{{}}",{{}}]', f"{name}_level", f"{name}_bits"))
-    frame = pl.DataFrame(columns)
+        texts.append(_step(name, settings.comparison[name].levels, part.levels[:, column], bits[name]))
     joined = pl.concat_str(texts, separator=",", ignore_nulls=True)
-    return frame.select(steps=pl.lit("[") + joined + pl.lit("]"))["steps"]
+    count = len(chosen)
+    return pl.select(pl.lit("[") + joined + pl.lit("]")).to_series() if count else pl.Series(dtype=pl.String)
+
+
+def _step(name: str, names: list[str], levels: npt.NDArray[np.int8], bits: npt.NDArray[np.float64]) -> pl.Series:
+    """One comparison's part of the waterfall per pair; few differ, so that each is written once."""
+    known = np.flatnonzero(levels >= 0)
+    rounded = np.round(np.round(bits[known], 9), 2)
+    both, place = np.unique(levels[known] + 1j * rounded, return_inverse=True)
+    texts = [f'["{name}","{names[int(value.real)]}",{value.imag}]' for value in both.tolist()]
+    found = np.full(len(levels), len(texts), dtype=np.int64)
+    found[known] = place
+    return pl.Series([*texts, None], dtype=pl.String).gather(found)
 
 
 def settled(pairs: pl.DataFrame, settings: Settings) -> pl.DataFrame:

@@ -5,12 +5,17 @@ Numbers come from polars' hash: another version of polars makes other ones, whic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from model.identity.identifiers import BUCKET_NAME
-from model.identity.matching.blocking import RULES, keys
+from model.identity.matching.blocking import RULES
 from model.identity.matching.prepare import FIELDS, Prepared
 
+Bools = npt.NDArray[np.bool_]
 # what is read of staging.customer
 COLUMNS = ("source", "source_id", "name", "kind", "uscc", "tax_number", "phone", "email", "website", "address", "city")
 NUMBER = {rule: number for number, rule in enumerate(RULES)}
@@ -56,11 +61,23 @@ def numbered(records: pl.DataFrame, prepared: Prepared) -> pl.DataFrame:
     return records.select("record", *_KEYS).with_columns(trade=trade)
 
 
-def hashed_keys(records: pl.DataFrame, prepared: Prepared) -> pl.DataFrame:
-    """record, rule, key of every blocking key, as numbers."""
-    found = keys(prepared)
-    return found.select(
-        record=records["record"].gather(found["row"]),
-        rule=pl.col("rule").replace_strict(NUMBER, return_dtype=pl.UInt8),
-        key=pl.col("key").hash(seed=7),
-    )
+def numbered_keys(records: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """record, rule, key of the blocking keys `found` of rows of `records`."""
+    return found.select(record=records["record"].gather(found["row"]), rule="rule", key="key")
+
+
+def overused(prepared: Prepared, found: pl.DataFrame, caps: Mapping[str, int], most: int) -> dict[str, Bools]:
+    """See link.overused: per identifier whether a record's value counts for nothing, told from the blocking keys of
+    all records."""
+    trade = prepared.frame.select("row", trade=pl.col("trade").fill_null("").hash(seed=7))
+    result = {}
+    for name, rule in (*IDENTIFIER_RULES.items(), ("trade", "trade name")):
+        own = found.lazy().filter(pl.col("rule") == NUMBER[rule]).select(pl.col("row").cast(pl.UInt32), "key")
+        if name == "trade":
+            worn = own.filter(pl.len().over("key") > caps[rule])
+        else:
+            several = own.filter(pl.len().over("key") > most).join(trade.lazy(), on="row")
+            worn = several.filter(pl.col("trade").n_unique().over("key") > most)
+        result[name] = np.zeros(prepared.size, dtype=bool)
+        result[name][worn.select("row").collect()["row"].to_numpy()] = True
+    return result

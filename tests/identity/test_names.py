@@ -13,6 +13,7 @@ from model.identity.names import parse_name
 from model.identity.names.aliases import aliases, pinyin
 from model.identity.names.facts import facts
 from model.identity.names.score import NameScorer
+from model.identity.names.table import NameTable
 
 HEAD, *ROWS = Path(__file__).with_name("names.psv").read_text(encoding="utf-8").splitlines()
 FIELDS = HEAD.split("|")
@@ -94,12 +95,12 @@ def test_any_text_parses(text: str) -> None:
     st.text(alphabet="云岚科技有限公司Acme GmbH1", max_size=16),
 )
 def test_score_is_symmetric_and_bounded(one: str, two: str) -> None:
-    scorer = NameScorer([facts(parse_name(one)), facts(parse_name(two))])
+    scorer = NameScorer(NameTable([facts(parse_name(one)), facts(parse_name(two))]))
     both = scorer.score(np.array([0, 1]), np.array([1, 0]))
     assert 0 <= both[0] <= 1
     assert both[0] == pytest.approx(both[1], abs=1e-5)
 
 
 def _score(one: str, two: str) -> float:
-    scorer = NameScorer([facts(parse_name(one)), facts(parse_name(two))])
+    scorer = NameScorer(NameTable([facts(parse_name(one)), facts(parse_name(two))]))
     return float(scorer.score(np.array([0]), np.array([1]))[0])

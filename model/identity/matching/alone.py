@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -50,15 +49,14 @@ def mark(
     `common`: per record whether its trade name stands on too many records to be compared with all of them.
     """
     name, tax, phone, address = (found.of(part) for part in ("name", "tax", "phone", "address"))
-    trade = prepared.frame["trade"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
-    same_trade = (trade[left] == trade[right]) & (trade[left] > 0)
+    trade = prepared.numbers("trade")
+    same_trade = (trade[left] == trade[right]) & (trade[left] != 0)
     alike = ((name >= 3) | ((name == 2) & same_trade)) & ~found.other_business
     supported = (tax >= 1) | (phone >= 1) | (found.of("email") == 1) | (found.of("domain") == 1) | (address >= 3)
-    forbidden = np.array([bool(veto) for veto in judged.veto], dtype=bool)
+    forbidden, sure = judged.is_forbidden, judged.is_sure
     against = forbidden | (tax == 0) | ((address == 0) & (phone != 2))
     crowded = common[left] | common[right]
     free = ~(against | crowded | (phone == 0) | (found.of("domain") == 0) | (found.of("city") == 0))
-    sure = np.array([bool(rule) for rule in judged.rule], dtype=bool)
     promotable = alike & ~supported & free & ~sure & (probability >= settings.bands.review)
     in_town = (name == 4) & (found.of("city") == 2) & (probability >= settings.bands.name_in_town) & ~against
     demotable = (judged.band == AUTO) & ~sure & ~supported & ~in_town

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,43 +33,79 @@ def candidates(prepared: Prepared, settings: Blocking) -> Candidates:
         above, beside = np.triu_indices(len(usable), k=1)
         rules = pl.DataFrame({"rule": ["all pairs"], "pairs": [len(above)], "refused": [0], "cap": [len(usable)]})
         return Candidates(usable[above], usable[beside], rules, is_complete=True)
-    budget = max(settings.pairs_at_least, settings.pairs_per_record * size)
+    budget = min(max(settings.pairs_at_least, settings.pairs_per_record * size), settings.pairs_at_most)
     return blocked(prepared, budget, settings.largest_block)
 
 
 def blocked(prepared: Prepared, budget: int, largest: int) -> Candidates:
     """Pairs that share a blocking key; a rule brings at most `budget` of them, a value on `largest` records none."""
-    size = prepared.size
-    counted, kept = [], []
-    for (rule,), group in keys(prepared).group_by("rule", maintain_order=True):
-        blocks, refused, cap = _affordable(group, budget, largest)
-        counted.append({"rule": rule, "pairs": _pairs_of(blocks), "refused": refused, "cap": cap})
-        kept.append(group.join(blocks.select("key"), on="key").select("row", "key"))
-    codes = [_join(group, size) for group in kept]
-    code = pl.concat(codes).unique().sort().to_numpy() if codes else np.zeros(0, dtype=np.int64)
+    counted, codes = [], []
+    for rule, blocks in _blocks(keys(prepared)):
+        cap = blocks.affordable(budget, largest)
+        pairs, refused = blocks.count(cap)
+        counted.append({"rule": rule, "pairs": pairs, "refused": refused, "cap": cap})
+        codes.append(blocks.pairs(cap, prepared.size))
+    left, right = _apart(codes, prepared.size)
     schema = {"rule": pl.String, "pairs": pl.Int64, "refused": pl.Int64, "cap": pl.Int64}
-    return Candidates(code // size, code % size, pl.DataFrame(counted, schema=schema), is_complete=False)
+    return Candidates(left, right, pl.DataFrame(counted, schema=schema), is_complete=False)
 
 
-def _affordable(group: pl.DataFrame, budget: int, largest: int) -> tuple[pl.DataFrame, int, int]:
-    """Blocks within the cap; the cap is lowered until the rule brings at most `budget` pairs."""
-    blocks = group.group_by("key").agg(n=pl.len().cast(pl.Int64)).filter(pl.col("n") > 1)
-    total, cap = len(blocks), largest
-    blocks = blocks.filter(pl.col("n") <= cap)
-    while _pairs_of(blocks) > budget and cap > 2:
-        cap = cap * 2 // 3
-        blocks = blocks.filter(pl.col("n") <= cap)
-    return blocks, total - len(blocks), cap
+def within(found: pl.DataFrame, caps: Mapping[str, int], size: int) -> tuple[Ints, Ints]:
+    """Pairs left < right, sorted, of rows that share one of the `found` keys which no more rows have than its rule's
+    cap; `size`: number of rows."""
+    return _apart([blocks.pairs(caps[rule], size) for rule, blocks in _blocks(found) if rule in caps], size)
 
 
-def _pairs_of(blocks: pl.DataFrame) -> int:
-    return int((blocks["n"] * (blocks["n"] - 1) // 2).sum() or 0)
+class _Blocks:
+    """The rows of each key of one rule."""
+
+    def __init__(self, rows: Ints, keys: npt.NDArray[np.uint64]) -> None:
+        order = np.argsort(keys)
+        ordered = keys[order]
+        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(keys) else order
+        sizes = np.diff(begins, append=len(keys))
+        self._rows, self._begins, self._sizes = rows[order], begins[sizes > 1], sizes[sizes > 1]
+
+    def count(self, cap: int) -> tuple[int, int]:
+        """Pairs of the keys within `cap`, and how many keys are beyond it."""
+        within_ = self._sizes[self._sizes <= cap]
+        return int((within_ * (within_ - 1) // 2).sum()), len(self._sizes) - len(within_)
+
+    def affordable(self, budget: int, largest: int) -> int:
+        """`largest`, lowered until there are at most `budget` pairs."""
+        cap = largest
+        while self.count(cap)[0] > budget and cap > 2:
+            cap = cap * 2 // 3
+        return cap
+
+    def pairs(self, cap: int, size: int) -> Ints:
+        """The pairs of the keys within `cap` as left * size + right, in no order."""
+        chosen = self._sizes <= cap
+        begins, sizes = self._begins[chosen], self._sizes[chosen]
+        place = np.repeat(begins - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        later = np.repeat(begins + sizes, sizes) - place - 1
+        one = np.repeat(place, later)
+        two = np.arange(len(one)) + np.repeat(place + 1 - np.cumsum(later) + later, later)
+        left, right = self._rows[one], self._rows[two]
+        code: Ints = np.minimum(left, right) * size + np.maximum(left, right)
+        return code
 
 
-def _join(group: pl.DataFrame, size: int) -> pl.Series:
-    left = group.select(left="row", key="key")
-    pairs = left.join(group, on="key").filter(pl.col("left") < pl.col("row"))
-    return pairs.select(code=pl.col("left") * size + pl.col("row"))["code"]
+def _blocks(found: pl.DataFrame) -> Iterator[tuple[str, _Blocks]]:
+    rule, row, key = (found[column].to_numpy() for column in ("rule", "row", "key"))
+    for number, name in enumerate(RULES):
+        chosen = np.flatnonzero(rule == number)
+        if len(chosen):
+            yield name, _Blocks(row[chosen], key[chosen])
+
+
+def _apart(codes: list[Ints], size: int) -> tuple[Ints, Ints]:
+    """Left and right of the codes left * size + right, sorted, each once."""
+    code = np.concatenate([np.zeros(0, dtype=np.int64), *codes])
+    code.sort()
+    code = code[np.concatenate([[True], code[1:] != code[:-1]])] if len(code) else code
+    left: Ints = code // max(size, 1)
+    return left, code - left * size
 
 
 RULES = (
@@ -90,8 +127,11 @@ RULES = (
 
 
 def keys(prepared: Prepared) -> pl.DataFrame:
-    """rule, row, key: every way two records can become candidates, precise rules first; buckets have none."""
-    frame = prepared.frame.with_columns(pl.col("row").cast(pl.Int64))
+    """rule (its place in RULES), row, key (a hash): every way two records can become candidates; buckets have none.
+
+    No row has a key of one rule twice.
+    """
+    frame = prepared.frame.with_columns(pl.col("row").cast(pl.Int64)).filter(~pl.col("is_bucket"))
     simple = {
         "tax number": pl.col("tax"),
         "phone": pl.col("phone").str.slice(-8),
@@ -105,24 +145,19 @@ def keys(prepared: Prepared) -> pl.DataFrame:
         "name beginning": pl.col("trade").str.slice(0, 6),
         "postcode and name beginning": pl.col("postcode") + "|" + pl.col("trade").str.slice(0, 2),
     }
-    parts = [
-        frame.select(rule=pl.lit(rule), row="row", key=key).filter(pl.col("key").str.len_chars() > 1)
+    asked = [
+        frame.lazy()
+        .select(rule=pl.lit(RULES.index(rule), dtype=pl.UInt8), row="row", key=key)
+        .filter(pl.col("key").str.len_chars() > 1)
+        .with_columns(pl.col("key").hash(seed=7))
         for rule, key in simple.items()
     ]
-    parts += [
-        _listed(prepared, "alias", [found.aliases for found in prepared.facts]),
-        _listed(prepared, "word", [found.words for found in prepared.facts]),
-        _listed(prepared, "two words", [found.pairs for found in prepared.facts]),
-    ]
-    found = pl.concat(parts).unique(maintain_order=True)
-    buckets = frame.filter("is_bucket").select("row")
-    return found.join(buckets, on="row", how="anti", maintain_order="left") if len(buckets) else found
-
-
-def _listed(prepared: Prepared, rule: str, lists: list[tuple[str, ...]]) -> pl.DataFrame:
-    """Keys of names, given per distinct name."""
-    keys = pl.Series("key", [key for found in lists for key in found], dtype=pl.String)
-    place = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
-    rows = pl.DataFrame({"name": prepared.name_of, "row": np.arange(prepared.size)})
-    found = pl.DataFrame({"name": place, "key": keys}).join(rows, on="name")
-    return found.select(rule=pl.lit(rule), row="row", key="key")
+    parts = pl.collect_all(asked)
+    rows, names = frame["row"].to_numpy(), prepared.name_of
+    for rule, (counts, found) in prepared.table.keys.items():
+        each = counts[names[rows]]
+        begins = (np.cumsum(counts) - counts)[names[rows]]
+        place = np.arange(each.sum()) + np.repeat(begins - np.cumsum(each) + each, each)
+        part = pl.DataFrame({"row": np.repeat(rows, each), "key": found[place]})
+        parts.append(part.select(rule=pl.lit(RULES.index(rule), dtype=pl.UInt8), row="row", key="key"))
+    return pl.concat(parts)

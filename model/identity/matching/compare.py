@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -21,6 +20,7 @@ Levels = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float32]
 NAME_STEPS = (0.55, 0.72, 0.9)
 _CHUNK = 500_000
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -48,31 +48,16 @@ class Comparer:
     names = ("name", "tax", "phone", "email", "domain", "address", "city", "postcode")
 
     def __init__(self, prepared: Prepared, statistics: Statistics) -> None:
-        self._scorer = NameScorer(prepared.facts, statistics.words, statistics.size)
+        self.scorer = NameScorer(prepared.table, statistics.word_counts(prepared.table.vocabulary), statistics.size)
+        self._prepared = prepared
         self._name_of = prepared.name_of
         self._names = prepared.names
-        self._is_han = np.array([name.script == "han" for name in prepared.names], dtype=bool)
-        self._texts = {name: prepared.column(name) for name in ("tax", "street", "city", "postcode")}
-        self._codes = {
-            name: _codes(prepared.frame[name])
-            for name in (
-                "core",
-                "form",
-                "tax",
-                "phone",
-                "extension",
-                "email",
-                "domain",
-                "number",
-                "street",
-                "city",
-                "postcode",
-            )
-        }
+        self._is_han = prepared.table.is_han[prepared.name_of]
+        self._texts = {name: prepared.frame[name].fill_null("") for name in ("tax", "street", "city", "postcode")}
 
     def compare(self, left: Ints, right: Ints) -> Compared:
         """Levels of the pairs (left[i], right[i])."""
-        scores = self._scorer.score(self._name_of[left], self._name_of[right])
+        scores = self.scorer.score(self._name_of[left], self._name_of[right])
         levels = np.full((len(left), len(self.names)), -1, dtype=np.int8)
         for start in range(0, len(left), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -91,14 +76,15 @@ class Comparer:
                 levels[part, column] = values
         other = levels[:, 0] >= 1
         near = np.flatnonzero(other)
-        other[near] = self._scorer.other_business(self._name_of[left[near]], self._name_of[right[near]])
+        other[near] = self.scorer.other_business(self._name_of[left[near]], self._name_of[right[near]])
         return Compared(self.names, levels, scores, other)
 
     def _sides(self, name: str, a: Ints, b: Ints) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Both have a value; both have the same."""
-        codes = self._codes[name]
-        both = (codes[a] >= 0) & (codes[b] >= 0)
-        return both, both & (codes[a] == codes[b])
+        numbers = self._prepared.numbers(name)
+        one, two = numbers[a], numbers[b]
+        both = (one != 0) & (two != 0)
+        return both, both & (one == two)
 
     def _equal(self, name: str, a: Ints, b: Ints) -> Levels:
         both, same = self._sides(name, a, b)
@@ -107,8 +93,8 @@ class Comparer:
     def _name(self, a: Ints, b: Ints, scores: Floats) -> Levels:
         both, same = self._sides("core", a, b)
         level = np.digitize(scores, NAME_STEPS)
-        forms = self._codes["form"]
-        same &= (forms[a] == forms[b]) | (forms[a] < 0) | (forms[b] < 0)  # Acme GmbH is not Acme Inc.
+        forms, same_form = self._sides("form", a, b)
+        same &= same_form | ~forms  # Acme GmbH is not Acme Inc.
         result = np.where(both, np.where(same, 4, np.minimum(level, 3)), -1).astype(np.int8)
         mixed = np.flatnonzero(both & (self._is_han[a] != self._is_han[b]))
         result[mixed] = [self._across(int(i), int(j)) for i, j in zip(a[mixed], b[mixed], strict=True)]
@@ -158,9 +144,9 @@ class Comparer:
         both, same = self._sides("city", a, b)
         result = np.where(both, np.where(same, 2, 0), -1).astype(np.int8)
         odd = np.flatnonzero(both & ~same)
-        codes = self._codes["city"].astype(np.int64)
-        size = int(codes.max(initial=0)) + 1
-        keys, first, inverse = np.unique(codes[a[odd]] * size + codes[b[odd]], return_index=True, return_inverse=True)
+        cities = self._prepared.numbers("city")
+        code = cities[a[odd]] * _ODD + cities[b[odd]]
+        keys, first, inverse = np.unique(code, return_index=True, return_inverse=True)
         if len(keys):
             one, two = a[odd][first], b[odd][first]
             near = self._text("city", one, two, fuzz.ratio) >= 85
@@ -172,20 +158,12 @@ class Comparer:
         both, same = self._sides("postcode", a, b)
         result = np.where(both, np.where(same, 2, 0), -1).astype(np.int8)
         odd = np.flatnonzero(both & ~same)
-        texts = self._texts["postcode"]
-        near = [
-            (texts[i] or "")[:3] == (texts[j] or "")[:3] for i, j in zip(a[odd].tolist(), b[odd].tolist(), strict=True)
-        ]
-        result[odd[np.array(near, dtype=bool)]] = 1
+        district = self._texts["postcode"].str.slice(0, 3)
+        near = (district.gather(a[odd]) == district.gather(b[odd])).to_numpy()
+        result[odd[near]] = 1
         return result
 
     def _text(self, name: str, a: Ints, b: Ints, scorer: Any) -> Floats:
         texts = self._texts[name]
-        left, right = [texts[i] or "" for i in a.tolist()], [texts[i] or "" for i in b.tolist()]
+        left, right = texts.gather(a).to_list(), texts.gather(b).to_list()
         return np.asarray(process.cpdist(left, right, scorer=scorer, dtype=np.float32), dtype=np.float32)
-
-
-def _codes(values: pl.Series) -> npt.NDArray[np.int32]:
-    """A number per distinct value; -1 for null."""
-    ranks = values.rank("dense").cast(pl.Int32)
-    return ranks.fill_null(0).to_numpy() - 1

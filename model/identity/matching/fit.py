@@ -13,7 +13,15 @@ from model.identity.matching.settings import Settings
 
 Ints = npt.NDArray[np.int64]
 ENOUGH_LABELS = 50
-_MOST_PAIRS = 1_000_000
+MOST_PAIRS = 1_000_000
+
+
+def sampled(pairs: int) -> Ints:
+    """The positions of the pairs that are counted: all, or a million of them by a seeded sample, in order."""
+    if pairs <= MOST_PAIRS:
+        return np.arange(pairs)
+    chosen: Ints = np.sort(np.random.default_rng(20_150_901).choice(pairs, MOST_PAIRS, replace=False))
+    return chosen
 
 
 def fit(prepared: Prepared, settings: Settings, same: tuple[Ints, Ints] | None = None) -> Parameters:
@@ -25,9 +33,7 @@ def fit(prepared: Prepared, settings: Settings, same: tuple[Ints, Ints] | None =
     found = blocking.blocked(prepared, budget, settings.blocking.largest_block)
     counted = statistics.count(prepared)
     comparer = Comparer(prepared, counted)
-    chosen = np.arange(len(found.left))
-    if len(chosen) > _MOST_PAIRS:
-        chosen = np.sort(np.random.default_rng(20_150_901).choice(len(chosen), _MOST_PAIRS, replace=False))
+    chosen = sampled(len(found.left))
     left, right = found.left[chosen], found.right[chosen]
     compared = comparer.compare(left, right)
     fitted = weights.estimate(prepared, comparer, found.left, found.right, compared, settings, chosen)

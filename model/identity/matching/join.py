@@ -57,7 +57,9 @@ def join(
     label = component.astype(np.int64)
     loose = np.flatnonzero(careful[component[left]])
     if len(loose):
-        forest = _Forest(unit, careful[component], sources, codes, (left[loose], right[loose]), apart)
+        near = careful[component[apart[0]]] & (component[apart[0]] == component[apart[1]])
+        kept_apart = apart[0][near], apart[1][near]
+        forest = _Forest(unit, careful[component], sources, codes, (left[loose], right[loose]), kept_apart)
         order = loose[np.lexsort((links.right[loose], links.left[loose], -links.bits[loose], ~links.is_sure[loose]))]
         for index, a, b, is_sure in zip(
             order.tolist(), left[order].tolist(), right[order].tolist(), links.is_sure[order].tolist(), strict=True

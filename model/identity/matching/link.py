@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,12 @@ from model.identity.matching.compare import Compared
 from model.identity.matching.join import Links, join
 from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Guards, Settings
-from model.identity.names.parts import OrganisationName
-from model.identity.names.places import is_within
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 AUTO, REVIEW, REJECT = 2, 1, 0
+_COUNTRY = 2  # of Prepared.regions: code 00
 IDENTIFIERS = ("tax", "phone", "email", "domain")
 
 
@@ -31,6 +31,16 @@ class Judged:
     rule: list[str]
     veto: list[str]
 
+    @cached_property
+    def is_sure(self) -> Bools:
+        """Per pair whether a rule made it certain."""
+        return np.array(list(map(bool, self.rule)), dtype=bool)
+
+    @cached_property
+    def is_forbidden(self) -> Bools:
+        """Per pair whether a veto forbids it."""
+        return np.array(list(map(bool, self.veto)), dtype=bool)
+
 
 def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared: dict[str, Bools]) -> list[str]:
     """The deterministic tier: which rule makes a pair one organisation, '' where none does.
@@ -40,10 +50,9 @@ def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared
     name, tax, score = found.of("name"), found.of("tax"), found.name_score
     phone, domain, address = found.of("phone"), found.of("domain"), found.of("address")
     city, email = found.of("city"), found.of("email")
-    uscc = prepared.frame["uscc"].is_not_null().to_numpy()
-    legal = np.array([_is_full_legal_name(n) for n in prepared.names], dtype=bool)
-    forms = np.array([n.legal_form for n in prepared.names], dtype=object)
-    same_form = np.asarray(forms[left] == forms[right], dtype=bool)
+    uscc = prepared.numbers("uscc") != 0
+    legal, forms = prepared.is_full_legal_name, prepared.numbers("form")
+    same_form = forms[left] == forms[right]
     tax_usable = ~shared["tax"][left]
     telling = (
         (phone == 2) & ~shared["phone"][left]
@@ -57,13 +66,17 @@ def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared
         ("name and contact", (name == 4) & telling & (address != 0)),
         ("name and address", (name == 4) & (address == 4) & (city != 0)),
     ]
-    return [str(rule) for rule in np.select([test for _, test in rules], [rule for rule, _ in rules], "")]
+    return _first(rules)
 
 
-def _is_full_legal_name(name: OrganisationName) -> bool:
-    """A Chinese name that its registry gives once: with region, or of a group, which needs none."""
-    placed = bool(name.region_code) or name.legal_form.startswith("集团")
-    return name.script == "han" and placed and bool(name.legal_form and name.industry)
+def _first(rules: list[tuple[str, Bools]]) -> list[str]:
+    """Per pair the first rule whose test it passes, '' where none does."""
+    names = np.array([*(rule for rule, _ in rules), ""], dtype=object)
+    chosen = np.full(len(rules[0][1]), len(rules))
+    for place in reversed(range(len(rules))):
+        chosen[rules[place][1]] = place
+    found: list[str] = names[chosen].tolist()
+    return found
 
 
 def overused(prepared: Prepared, most: int, most_of_name: int) -> dict[str, Bools]:
@@ -85,26 +98,25 @@ def vetoes(prepared: Prepared, found: Compared, left: Ints, right: Ints) -> list
     """What forbids a pair, '' where nothing does."""
     tax, phone = found.of("tax"), found.of("phone")
     hard = (tax == 2) | (found.of("email") == 1)
-    uscc = _code(prepared.frame["uscc"])
-    branch = _code(prepared.frame["branch"].fill_null("-"))
-    number, region = _code(prepared.frame["number"]), prepared.column("region")
-    differ = np.zeros(len(left), dtype=bool)
-    regional = [bool(code) for code in region]
-    has = np.array(regional, dtype=bool)
-    for index in np.flatnonzero(has[left] & has[right]).tolist():
-        differ[index] = not is_within(str(region[left[index]]), str(region[right[index]]))
-    house = (number[left] >= 0) & (number[right] >= 0) & (number[left] != number[right])
+    uscc, branch, number = (prepared.numbers(column) for column in ("uscc", "branch", "number"))
+    differ = differ_in_place(prepared.regions[left], prepared.regions[right])
+    house = (number[left] != 0) & (number[right] != 0) & (number[left] != number[right])
     rules = [
-        ("different credit codes", (uscc[left] >= 0) & (uscc[right] >= 0) & (uscc[left] != uscc[right]) & (tax != 2)),
+        ("different credit codes", (uscc[left] != 0) & (uscc[right] != 0) & (uscc[left] != uscc[right]) & (tax != 2)),
         ("branch", branch[left] != branch[right]),
         ("different regions", differ & ~hard),
         ("different house numbers", house & ~hard & ((phone != 2) | (found.of("name") < 3))),
     ]
-    return [str(veto) for veto in np.select([test for _, test in rules], [veto for veto, _ in rules], "")]
+    return _first(rules)
 
 
-def _code(values: pl.Series) -> npt.NDArray[np.int64]:
-    return values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+def differ_in_place(one: Ints, two: Ints) -> Bools:
+    """Whether two codes of `Prepared.regions` name places that do not lie in each other; the country holds all."""
+    shortest = np.minimum(one % 10, two % 10)
+    scale = 10 ** (6 - shortest)
+    differ = (shortest > 0) & (one // 10 // scale != two // 10 // scale)
+    result: Bools = differ & (one != _COUNTRY) & (two != _COUNTRY)
+    return result
 
 
 def judge(probability: Doubles, rule: list[str], veto: list[str], found: Compared, settings: Settings) -> Judged:
@@ -113,8 +125,7 @@ def judge(probability: Doubles, rule: list[str], veto: list[str], found: Compare
     One phone, domain or address under names that have nothing in common is a park of companies at least as often
     as a change of name, and under one trade name with two kinds of business it is sister companies: a person decides.
     """
-    sure = np.array([bool(r) for r in rule], dtype=bool)
-    forbidden = np.array([bool(v) for v in veto], dtype=bool)
+    sure, forbidden = np.array(list(map(bool, rule)), dtype=bool), np.array(list(map(bool, veto)), dtype=bool)
     name, address = found.of("name"), found.of("address")
     telling = (found.of("phone") == 2) | (found.of("email") == 1) | (found.of("domain") == 1) | (found.of("tax") == 2)
     foreign = (name == 0) & (found.name_score < settings.guards.least_name_score)
@@ -132,9 +143,9 @@ def duplicate_free(prepared: Prepared, judged: Judged, left: Ints, right: Ints, 
     counts = dict(source.drop_nulls().value_counts().iter_rows())
     if len(counts) < 2:
         return frozenset()
-    codes = _code(source)
-    inside = (judged.band == AUTO) & (codes[left] == codes[right]) & (codes[left] >= 0)
-    sure = np.array([bool(r) for r in judged.rule], dtype=bool)
+    codes = prepared.numbers("source")
+    inside = (judged.band == AUTO) & (codes[left] == codes[right]) & (codes[left] != 0)
+    sure = judged.is_sure
     twins: dict[str, set[int]] = defaultdict(set)
     values = source.to_list()
     for i, j in zip(left[inside & sure].tolist(), right[inside & sure].tolist(), strict=True):
@@ -150,9 +161,8 @@ def cluster(
     Links are taken strongest first, within the guards of `join`.
     """
     auto = np.flatnonzero(judged.band == AUTO)
-    sure = np.array([bool(judged.rule[index]) for index in auto.tolist()], dtype=bool)
-    links = Links(left[auto], right[auto], bits[auto], sure)
-    forbidden = np.flatnonzero(np.array([bool(veto) for veto in judged.veto], dtype=bool))
+    links = Links(left[auto], right[auto], bits[auto], judged.is_sure[auto])
+    forbidden = np.flatnonzero(judged.is_forbidden)
     sources = [source if source in free else None for source in prepared.column("source")]
     apart = left[forbidden], right[forbidden]
     labels, reasons = join(np.arange(prepared.size), sources, prepared.column("uscc"), links, apart, settings)

@@ -12,10 +12,11 @@ import polars as pl
 
 from model.identity.identifiers import BUCKET_NAME, is_id_card, is_organisation_code, is_uscc
 from model.identity.matching import contact
+from model.identity.names.bag import branch_place
 from model.identity.names.facts import NameFacts, facts
 from model.identity.names.parse import parse_name
 from model.identity.names.parts import OrganisationName
-from model.identity.names.score import branch_place
+from model.identity.names.table import NameTable
 
 FIELDS = ("name", "tax_id", "phone", "email", "domain", "address", "city", "postcode")
 
@@ -32,18 +33,18 @@ class Prepared:
         """Number of records."""
         return len(self.frame)
 
-    @cached_property
-    def facts(self) -> list[NameFacts]:
-        """The facts of each distinct name."""
+    @property
+    def table(self) -> NameTable:
+        """The distinct names as arrays."""
         return self._named[0]
 
     @property
     def name_of(self) -> npt.NDArray[np.int64]:
-        """Per record the position of its name in `facts`."""
+        """Per record the position of its name in `table`."""
         return self._named[1]
 
     @cached_property
-    def _named(self) -> tuple[list[NameFacts], npt.NDArray[np.int64]]:
+    def _named(self) -> tuple[NameTable, npt.NDArray[np.int64]]:
         place: dict[str, int] = {}
         found: list[NameFacts] = []
         rows = np.empty(len(self.names), dtype=np.int64)
@@ -52,7 +53,32 @@ class Prepared:
             if index == len(found):
                 found.append(facts(name))
             rows[row] = index
-        return found, rows
+        return NameTable(found), rows
+
+    def numbers(self, column: str) -> npt.NDArray[np.uint64]:
+        """A number per distinct value of a derived column, by record; 0 where it is null."""
+        if column not in self._numbers:
+            values = self.frame[column]
+            found = values.hash(seed=7).to_numpy().copy()
+            found[values.is_null().to_numpy()] = 0
+            self._numbers[column] = found
+        return self._numbers[column]
+
+    @cached_property
+    def _numbers(self) -> dict[str, npt.NDArray[np.uint64]]:
+        return {}
+
+    @cached_property
+    def is_full_legal_name(self) -> npt.NDArray[np.bool_]:
+        """Per record: a Chinese name that its registry gives once, with region, or of a group, which needs none."""
+        return self.table.is_full_legal_name[self.name_of]
+
+    @cached_property
+    def regions(self) -> npt.NDArray[np.int64]:
+        """Per record the code of its place in six digits and then its length; 0 where there is none."""
+        code = pl.col("region")
+        number = code.str.pad_end(6, "0").cast(pl.Int64) * 10 + code.str.len_chars()
+        return self.frame.select(number.fill_null(0)).to_series().to_numpy()
 
     @cached_property
     def with_address(self) -> pl.DataFrame:
@@ -98,7 +124,7 @@ def prepare(records: pl.DataFrame) -> Prepared:
     if "kind" in records.columns:
         frame = _by_kind(frame, records["kind"])
     prepared = Prepared(frame.with_row_index("row"), names)
-    _ = prepared.facts  # belongs to taking names apart, not to the first who asks
+    _ = prepared.table  # belongs to taking names apart, not to the first who asks
     return prepared
 
 

@@ -11,8 +11,10 @@ import polars as pl
 
 from model.identity.matching import alone, blocking, link, statistics, weights
 from model.identity.matching.compare import Compared, Comparer
+from model.identity.matching.fit import sampled
 from model.identity.matching.parameters import Scales
 from model.identity.matching.prepare import FIELDS, Prepared, prepare
+from model.identity.matching.screen import Screen
 from model.identity.matching.settings import Settings, shipped
 
 _BANDS = ("reject", "review", "auto")
@@ -20,7 +22,8 @@ _BANDS = ("reject", "review", "auto")
 
 @dataclass(frozen=True)
 class Matching:
-    """The result: `clusters` per record (the lowest row of its cluster) and all that led there."""
+    """The result: `clusters` per record (the lowest row of its cluster) and all that led there. Of more than a million
+    candidate pairs only those that can matter are kept (see screen.py); `dropped`: how many others there were."""
 
     prepared: Prepared
     left: npt.NDArray[np.int64]
@@ -35,6 +38,7 @@ class Matching:
     parameters: weights.Weights
     duplicate_free: frozenset[str]
     scales: Scales
+    dropped: int = 0
 
     @cached_property
     def pairs(self) -> pl.DataFrame:
@@ -83,8 +87,15 @@ def _match(records: pl.DataFrame, settings: Settings) -> Matching:
     left, right = found.left, found.right
     counted = statistics.count(prepared)
     comparer = Comparer(prepared, counted)
-    compared = comparer.compare(left, right)
-    parameters = weights.estimate(prepared, comparer, left, right, compared, settings)
+    chosen = sampled(len(left))
+    compared = comparer.compare(left[chosen], right[chosen])
+    parameters = weights.estimate(prepared, comparer, left, right, compared, settings, chosen)
+    dropped = 0
+    if len(chosen) < len(left):
+        kept = np.flatnonzero(Screen(prepared, comparer, parameters, settings).keep(left, right))
+        dropped = len(left) - len(kept)
+        left, right = left[kept], right[kept]
+        compared = comparer.compare(left, right)
     shared = link.overused(prepared, settings.guards.names_per_identifier, settings.blocking.largest_block)
     scales = Scales(prepared, comparer, parameters, counted, shared, settings)
     weighed = scales.weigh(left, right, compared)
@@ -106,6 +117,7 @@ def _match(records: pl.DataFrame, settings: Settings) -> Matching:
         parameters,
         free,
         scales,
+        dropped,
     )
 
 

@@ -38,6 +38,7 @@ class Blocking(_Strict):
     all_pairs_up_to: int
     pairs_per_record: int
     pairs_at_least: int
+    pairs_at_most: int
     standing_pairs_per_record: int
     largest_block: int
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from model.identity.matching.prepare import Prepared
@@ -17,24 +17,29 @@ _FREQUENCY = pl.Schema({"kind": pl.String, "value": pl.String, "count": pl.Int64
 
 @dataclass(frozen=True)
 class Statistics:
-    """`size`: records counted. `words`: word → records, from two up. `names`: value (name without legal form) and count
-    of its records, from two up. `values`: kind, value and count of other trade names beside the first, from one up.
+    """`size`: records counted. `words`: value (word) and count of its records, from two up. `names`: value (name
+    without legal form) and count of its records, from two up. `values`: kind, value and count of other trade names
+    beside the first, from one up.
     """
 
     size: int
-    words: dict[str, int]
+    words: pl.DataFrame
     names: pl.DataFrame
     values: pl.DataFrame
 
     def frame(self) -> pl.DataFrame:
         """All of it as kind, value, count; kinds are word, name and VALUES."""
-        words = pl.DataFrame({"value": list(self.words), "count": list(self.words.values())}, schema=_schema())
         parts = [
-            words.select(pl.lit("word").alias("kind"), "value", "count"),
+            self.words.select(pl.lit("word").alias("kind"), "value", "count"),
             self.names.select(pl.lit("name").alias("kind"), "value", "count"),
             self.values.select("kind", "value", "count"),
         ]
         return pl.concat(parts).sort("kind", "value")
+
+    def word_counts(self, vocabulary: pl.Series) -> npt.NDArray[np.float64]:
+        """Per word how many records have it, 1 where none is known."""
+        found = vocabulary.to_frame("value").join(self.words, on="value", how="left", maintain_order="left")
+        return found["count"].fill_null(1).cast(pl.Float64).to_numpy()
 
     def name_counts(self, cores: pl.Series) -> pl.Series:
         """Per name how many records have it, 1 where none is known."""
@@ -48,16 +53,11 @@ class Statistics:
         return found["count"].fill_null(0)
 
 
-def _schema() -> dict[str, type[pl.DataType]]:
-    return {"value": pl.String, "count": pl.Int64}
-
-
 def restore(size: int, frame: pl.DataFrame) -> Statistics:
     """The statistics whose `frame()` this is."""
-    words = frame.filter(pl.col("kind") == "word")
     return Statistics(
         size,
-        dict(zip(words["value"].to_list(), words["count"].to_list(), strict=True)),
+        frame.filter(pl.col("kind") == "word").select("value", "count"),
         frame.filter(pl.col("kind") == "name").select("value", "count"),
         frame.filter(pl.col("kind").is_in(list(VALUES))).select("kind", "value", "count"),
     )
@@ -70,13 +70,9 @@ def count(prepared: Prepared) -> Statistics:
     return Statistics(prepared.size, frequent(prepared), names.filter(pl.col("count") > 1), pl.concat(parts))
 
 
-def frequent(prepared: Prepared) -> dict[str, int]:
-    """Words that stand in the names of two records or more, with the number of these records."""
-    counts: Counter[str] = Counter()
-    for found, records in zip(prepared.facts, np.bincount(prepared.name_of).tolist(), strict=True):
-        for word in {word for word, _ in found.widest}:
-            counts[word] += records
-    return {word: number for word, number in counts.items() if number > 1}
+def frequent(prepared: Prepared) -> pl.DataFrame:
+    """Words that stand in the names of two records or more, with the number of these records: value, count."""
+    return prepared.table.record_counts(np.bincount(prepared.name_of, minlength=prepared.table.size))
 
 
 def _other_names(frame: pl.DataFrame, kind: str) -> pl.DataFrame:

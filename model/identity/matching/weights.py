@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from model.identity.matching.compare import Compared, Comparer
 from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Comparison, Estimation, Settings
 from model.identity.matching.statistics import VALUES, Statistics
+from model.identity.names.table import IS_LEGAL
 
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
@@ -55,29 +55,30 @@ def estimate(
     size = prepared.size
     total = max(1.0, size * (size - 1) / 2)
     each = 1.0 if chosen is None or not len(chosen) else len(left) / len(chosen)
-    patterns, counts = _patterns(found.levels, np.full(len(found.levels), each))
+    patterns, counts = _patterns(found.levels, each)
     rest = size * (size - 1) / 2 - len(left)
     if rest > 0.5:
         sample = _sample(size, settings.estimation.sample_pairs, left * size + right)
         levels = comparer.compare(*sample).levels
         if len(levels):
-            far, weight = _patterns(levels, np.full(len(levels), rest / len(levels)))
+            far, weight = _patterns(levels, rest / len(levels))
             patterns, counts = np.vstack([patterns, far]), np.concatenate([counts, weight])
     return _expectation_maximisation(found.names, patterns, counts, size, total, settings)
 
 
-def _patterns(levels: npt.NDArray[np.int8], weight: Doubles) -> tuple[npt.NDArray[np.int8], Doubles]:
+def _patterns(levels: npt.NDArray[np.int8], each: float) -> tuple[npt.NDArray[np.int8], Doubles]:
+    """Distinct rows of `levels`, and how many pairs each stands for if every row stands for `each`."""
     if not len(levels):
-        return levels, weight
+        return levels, np.zeros(0)
     code = np.zeros(len(levels), dtype=np.int64)
     for column in range(levels.shape[1]):
         code = code * _BASE + levels[:, column] + 1
-    found = pl.DataFrame({"code": code, "weight": weight}).group_by("code").agg(pl.col("weight").sum()).sort("code")
-    rest, columns = found["code"].to_numpy(), []
+    rest, found = np.unique(code, return_counts=True)
+    columns = []
     for _ in range(levels.shape[1]):
         columns.append((rest % _BASE - 1).astype(np.int8))
         rest = rest // _BASE
-    return np.stack(columns[::-1], axis=1), found["weight"].to_numpy()
+    return np.stack(columns[::-1], axis=1), found.astype(np.float64) * each
 
 
 def _sample(size: int, wanted: int, known: Ints) -> tuple[Ints, Ints]:
@@ -176,19 +177,14 @@ def _name_chance(prepared: Prepared, statistics: Statistics) -> Doubles:
     group = statistics.name_counts(cores).to_numpy().astype(np.float64)
     first = np.unique(prepared.name_of, return_index=True)[1]
     size = statistics.size + _UNKNOWN
-    flat = [
-        (place, word, weight)
-        for place, found in enumerate(prepared.facts)
-        for word, weight in found.bag
-        if weight > _TELLING and word[:1] != "="
-    ]
-    places = np.array([place for place, _, _ in flat], dtype=np.int64)
-    weight = np.array([weight for _, _, weight in flat], dtype=np.float64)
-    counts = np.array([statistics.words.get(word, 1) for _, word, _ in flat], dtype=np.float64)
+    table = prepared.table
+    chosen = np.flatnonzero((table.bag_weight > _TELLING) & (table.kind[table.bag_word] != IS_LEGAL))
+    places, weight = table.bag_name[chosen], table.bag_weight[chosen]
+    counts = statistics.word_counts(table.vocabulary)[table.bag_word[chosen]]
     others = np.maximum(counts - group[first][places], 0.5)
     chance = np.clip(others / size, 0.2 / _UNKNOWN, 1.0)
     bits = np.log(np.maximum(chance, np.where(weight < 0.9, 0.02, 0.0)))
-    by_name = np.bincount(places, weights=bits, minlength=len(prepared.facts))
+    by_name = np.bincount(places, weights=bits, minlength=table.size)
     logs = by_name[prepared.name_of]
     result: Doubles = np.clip(np.exp(0.7 * logs), 1e-7, 0.05) * np.maximum(1, (group - 1) / 3)
     return np.where(cores.is_null().to_numpy(), 0.05, result)

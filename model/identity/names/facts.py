@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from model.identity.names.aliases import aliases
+from model.identity.names.bag import Bag, branch_place, business, compact, tokens, widest
 from model.identity.names.parts import OrganisationName
-from model.identity.names.score import Bag, branch_place, business, compact, tokens, widest
 from model.identity.names.spelling import acronym, pinyin
 
 
 @dataclass(frozen=True, slots=True)
 class NameFacts:
-    """`bag`: its weighed words; `widest`: those that are compared; `aliases`, `words`, `pairs`: blocking keys."""
+    """`bag`: its weighed words; `widest`: those that are compared; `aliases`, `words`, `pairs`: blocking keys, none of
+    them twice."""
 
     bag: Bag
     widest: Bag
@@ -21,12 +23,14 @@ class NameFacts:
     branch: str
     spelled: str
     is_han: bool
+    is_full_legal_name: bool
     business: frozenset[str]
     aliases: tuple[str, ...]
     words: tuple[str, ...]
     pairs: tuple[str, ...]
 
 
+@lru_cache(maxsize=50_000)
 def facts(name: OrganisationName) -> NameFacts:
     """The facts of `name`."""
     bag = tokens(name)
@@ -41,8 +45,15 @@ def facts(name: OrganisationName) -> NameFacts:
         branch_place(name),
         pinyin(name.trade_name) if is_han else "",
         is_han,
+        _is_full_legal_name(name),
         business(name),
         tuple(aliases(name)),
         tuple(dict.fromkeys(word[:7] for word in strong if len(word) > 2)),
         tuple(dict.fromkeys(f"{one}|{two}" for place, one in enumerate(starts) for two in starts[place + 1 :])),
     )
+
+
+def _is_full_legal_name(name: OrganisationName) -> bool:
+    """A Chinese name that its registry gives once: with region, or of a group, which needs none."""
+    placed = bool(name.region_code) or name.legal_form.startswith("集团")
+    return name.script == "han" and placed and bool(name.legal_form and name.industry)

@@ -7,9 +7,8 @@ these weights, of how much of the shorter name is in the longer, and of the simi
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,197 +16,158 @@ import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from model.identity.names.chinese import industry_words
-from model.identity.names.fold import HAN
-from model.identity.names.parts import OrganisationName
-from model.identity.names.places import leading_place
-from model.identity.names.spelling import STOPS
-from model.identity.names.vocabulary import han_words, latin_words
+from model.identity.names.bag import WIDTH
+from model.identity.names.table import IS_INDUSTRY, IS_LEGAL, IS_PLACE, Bools, Doubles, Floats, Ints, NameTable
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Bag = list[tuple[str, float]]  # words of a name, each with the weight of what it is
-_INDUSTRY, _PLACE, _LEGAL, _STOP, _BRANCH = 0.35, 0.3, 0.08, 0.05, 0.6
-_VAGUE_HAN = frozenset("科技术实业发展国际集团股份企公司控管理服务")
-_WIDTH = 10
-_CHUNK = 100_000
+Words = npt.NDArray[np.int32]
+_NARROW = 5  # most names have no more words than this
+_CHUNK = 30_000
 _FUZZY_FROM = 0.8
 _OTHER_BRANCH = 0.65
-_IS_TRADE, _IS_PLACE, _IS_LEGAL, _IS_INDUSTRY = range(4)
-
-
-def tokens(name: OrganisationName) -> Bag:
-    """The words of `name`, each with the weight of what it is."""
-    if name.script == "han":
-        found = [(name.trade_name, 1.0)]
-        found += [(word, _INDUSTRY) for word in industry_words(name.industry)]
-        if name.region_code:
-            found.append((f"@{name.region_code[:4]}", _PLACE))
-    else:
-        weak = latin_words("industry")
-        found = [(word, _STOP if word in STOPS else 0.6 if word in weak else 1.0) for word in name.trade_name.split()]
-        found += [(word, _STOP if word in STOPS else _INDUSTRY) for word in name.industry.split()]
-        found += [(word, _PLACE) for word in name.region.split()]
-    if name.legal_form:
-        found.append((f"={name.legal_form}", _LEGAL))
-    if name.branch:
-        found.append((f"+{branch_place(name)}", _BRANCH))
-    return [pair for pair in found if pair[0]]
-
-
-def branch_place(name: OrganisationName) -> str:
-    """A branch by its place: 沈阳分公司 and 沈阳办事处 of one company may be one, those of two places never are."""
-    return leading_place(name.branch) or name.branch
-
-
-def compact(name: OrganisationName) -> str:
-    """Trade name and industry in a row without blanks."""
-    return (name.trade_name + name.industry).replace(" ", "")
-
-
-def widest(bag: Bag) -> Bag:
-    """The words that are compared, heaviest first."""
-    return sorted(bag, key=lambda pair: -pair[1])[:_WIDTH]
-
-
-class Spelled(Protocol):
-    """What the scorer reads of a name (names/facts.py)."""
-
-    @property
-    def widest(self) -> Bag: ...
-    @property
-    def compact(self) -> str: ...
-    @property
-    def acronym(self) -> str: ...
-    @property
-    def branch(self) -> str: ...
-    @property
-    def spelled(self) -> str: ...
-    @property
-    def is_han(self) -> bool: ...
-    @property
-    def business(self) -> frozenset[str]: ...
+_OTHER_NUMBER = 0.75
+_ONLY_ONE_SIDE = ((IS_PLACE, 0.15), (IS_LEGAL, 0.0), (IS_INDUSTRY, 0.5))
+_LONG = 250  # letters from which rounding makes unequal names equal
+_SLACK = 1e-4
 
 
 class NameScorer:
-    """Scores pairs of `names`, given by position.
+    """Scores pairs of the names of `table`, given by position.
 
-    A word's rarity follows from `counts` (word → names that have it; 1 where absent) among `size` names; without
-    them from the names given.
+    A word's rarity follows from `counts` (per word of the vocabulary the names that have it) among `size` names;
+    without them from the names given.
     """
 
-    def __init__(
-        self, names: Sequence[Spelled], counts: Mapping[str, int] | None = None, size: int | None = None
-    ) -> None:
-        bags = [name.widest for name in names]
-        size = len(names) if size is None else size
+    def __init__(self, table: NameTable, counts: Doubles | None = None, size: int | None = None) -> None:
+        self._table = table
+        size = table.size if size is None else size
         if counts is None:
-            counts = Counter(word for bag in bags for word in {word for word, _ in bag})
-        self.vocabulary = sorted({word for bag in bags for word, _ in bag})
-        number = {word: index for index, word in enumerate(self.vocabulary)}
+            counts = table.name_counts()
         top = np.log(size + 2.0)
-        known = np.array([counts.get(word, 1) for word in self.vocabulary] or [1], dtype=np.float64)
+        known = np.append(counts, 1)
         rarity = np.maximum(np.log((size + 2.0) / (known + 0.5)) / top, 0)
-        self.words: npt.NDArray[np.int32] = np.full((len(names), _WIDTH), -1, dtype=np.int32)
-        self.weights: Floats = np.zeros((len(names), _WIDTH), dtype=np.float32)
-        for row, bag in enumerate(bags):
-            for place, (word, weight) in enumerate(bag):
-                self.words[row, place] = number[word]
-                self.weights[row, place] = weight * (0.4 + 0.6 * rarity[number[word]])
-        self.compacts = [name.compact for name in names]
-        self.acronyms = [name.acronym for name in names]
-        branches = {"": 0}
-        self._branch = np.array([branches.setdefault(name.branch, len(branches)) for name in names], dtype=np.int64)
-        self._spelled = [name.spelled for name in names]
-        self._is_han = np.array([name.is_han for name in names], dtype=bool)
-        self._business = [name.business for name in names]
-        words = pl.Series(self.vocabulary or [""], dtype=pl.String)
-        self._digits = words.str.contains(r"\d").to_numpy()
-        self._kind = np.array([_kind(word) for word in self.vocabulary] or [0], dtype=np.int8)
-        self._sigil = np.array([word[:1] in "@=+" for word in self.vocabulary] or [False])
-        self._han = words.str.contains(HAN.pattern).to_numpy()
-        texts = {text: number for number, text in enumerate(dict.fromkeys(self.compacts))}
-        self._compact = np.array([texts[text] for text in self.compacts], dtype=np.int64)
-        # an acronym under which no name stands equals none
-        self._initials = np.array(
-            [texts.get(text, -1) if len(text) >= 3 else -1 for text in self.acronyms], dtype=np.int64
-        )
+        weights = (table.base * (0.4 + 0.6 * rarity[table.words])).astype(np.float32)
+        # one row per place of a word: what is done to all pairs at once then lies in a row
+        self._weights: Floats = np.ascontiguousarray(weights.T)
+        self._words: Words = np.ascontiguousarray(table.words.T)
 
     def score(self, left: Ints, right: Ints) -> Floats:
         """Similarity of names `left[i]` and `right[i]`."""
-        parts = [
-            self._chunk(left[start : start + _CHUNK], right[start : start + _CHUNK])
-            for start in range(0, len(left), _CHUNK)
-        ]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+        return _by_width(self._table, left, right, self._chunk, np.float32)
 
-    def other_business(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
+    def may_reach(self, left: Ints, right: Ints, least: Floats) -> Bools:
+        """False only where the similarity of names `left[i]` and `right[i]` is below `least[i]`."""
+
+        def reaches(a: Ints, b: Ints, chosen: Ints, width: int) -> Bools:
+            return self._bound(a, b, width) >= least[chosen] - _SLACK
+
+        return _by_width(self._table, left, right, reaches, np.bool_)
+
+    def other_business(self, left: Ints, right: Ints) -> Bools:
         """Both names say what business it is, and not the same: sister companies share all else."""
-        words = self._business
-        return np.array(
-            [
-                bool(words[i]) and bool(words[j]) and words[i].isdisjoint(words[j])
-                for i, j in zip(left.tolist(), right.tolist(), strict=True)
-            ],
-            dtype=bool,
-        )
+        kinds, size = self._table.businesses, len(self._table.businesses)
+        code = self._table.business[left] * size + self._table.business[right]
+        keys, inverse = np.unique(code, return_inverse=True)
+        pairs = [(kinds[key // size], kinds[key % size]) for key in keys.tolist()]
+        return np.array([bool(a) and bool(b) and a.isdisjoint(b) for a, b in pairs], dtype=bool)[inverse]
 
-    def _chunk(self, left: Ints, right: Ints) -> Floats:
-        a, b = self.words[left], self.words[right]
-        wa, wb = self._mutual(a, b, self.weights[left], self.weights[right])
-        equal = (a[:, :, None] == b[:, None, :]) & (a[:, :, None] >= 0)
-        in_a, in_b = equal.any(axis=2), equal.any(axis=1)
-        shared = (np.where(in_a, wa, 0).sum(axis=1) + np.where(in_b, wb, 0).sum(axis=1)) / 2
+    def _chunk(self, left: Ints, right: Ints, _: Ints, width: int) -> Floats:
+        a, b, wa, wb, in_a, in_b = self._aligned(left, right, width)
+        shared = (np.where(in_a, wa, 0).sum(axis=0) + np.where(in_b, wb, 0).sum(axis=0)) / 2
         shared += self._similar(a, b, wa * ~in_a, wb * ~in_b)
-        total_a, total_b = wa.sum(axis=1), wb.sum(axis=1)
+        total_a, total_b = wa.sum(axis=0), wb.sum(axis=0)
         dice = 2 * shared / np.maximum(total_a + total_b, 1e-6)
         inside = np.minimum(1, shared / np.maximum(np.minimum(total_a, total_b), 1e-6))
         letters = self._letters(left, right)
         score = 0.55 * dice + 0.2 * inside + 0.25 * letters
         score = np.where((letters >= 0.999) & (letters <= 1), np.maximum(score, 0.97), score)
         score = np.where(self._is_acronym(left, right), np.maximum(score, 0.7), score)
-        score = np.where(self._branch[left] != self._branch[right], score * _OTHER_BRANCH, score)
+        branch = self._table.branch
+        score = np.where(branch[left] != branch[right], score * _OTHER_BRANCH, score)
         score = self._across_scripts(left, right, score.astype(np.float32))
-        score = np.where(self._numbers_differ(a, b, in_a, in_b), score * 0.75, score)
+        score = np.where(self._numbers_differ(a, b, in_a, in_b), score * _OTHER_NUMBER, score)
         return np.asarray(np.clip(np.where((total_a > 0) & (total_b > 0), score, 0), 0, 1), dtype=np.float32)
+
+    def _bound(self, left: Ints, right: Ints, width: int) -> Floats:
+        """What `_chunk` gives at most, without reading a letter."""
+        table = self._table
+        a, b, wa, wb, in_a, in_b = self._aligned(left, right, width)
+        pair, place_a, place_b = self._open(a, b, wa * ~in_a, wb * ~in_b)
+        near = table.may_be_alike(a[place_a, pair].astype(np.int64), b[place_b, pair].astype(np.int64))
+        in_a[place_a[near], pair[near]] = True
+        in_b[place_b[near], pair[near]] = True
+        shared = (np.where(in_a, wa, 0).sum(axis=0) + np.where(in_b, wb, 0).sum(axis=0)) / 2
+        total_a, total_b = wa.sum(axis=0), wb.sum(axis=0)
+        dice = 2 * shared / np.maximum(total_a + total_b, 1e-6)
+        inside = np.minimum(1, shared / np.maximum(np.minimum(total_a, total_b), 1e-6))
+        score = 0.55 * dice + 0.2 * inside + 0.25 * np.minimum(1, table.most_alike(left, right))
+        score = np.where(self._is_acronym(left, right), np.maximum(score, 0.7), score)
+        score = np.where(self._is_unclear(left, right), 1, score)
+        return np.where(table.branch[left] != table.branch[right], score * _OTHER_BRANCH, score).astype(np.float32)
+
+    def _is_unclear(self, left: Ints, right: Ints) -> Bools:
+        """Names whose similarity the words do not bound."""
+        table = self._table
+        length = table.letters.length
+        result: Bools = (table.compact[left] == table.compact[right]) | (table.is_han[left] != table.is_han[right])
+        return result | ((length[left] >= _LONG) & (length[right] >= _LONG))
+
+    def _aligned(self, left: Ints, right: Ints, width: int) -> tuple[Words, Words, Floats, Floats, Bools, Bools]:
+        """Words of both sides, their weights in this pair, and which of them stand on the other side too."""
+        a, b = self._words[:width, left], self._words[:width, right]
+        wa, wb = self._mutual(a, b, self._weights[:width, left], self._weights[:width, right])
+        in_a, in_b = np.zeros(a.shape, dtype=bool), np.zeros(b.shape, dtype=bool)
+        for x in range(width):
+            for y in range(width):
+                equal = (a[x] == b[y]) & (a[x] >= 0)
+                in_a[x] |= equal
+                in_b[y] |= equal
+        return a, b, wa, wb, in_a, in_b
 
     def _across_scripts(self, left: Ints, right: Ints, score: Floats) -> Floats:
         """A Chinese and a Latin name are as alike as the one's pinyin and the other's letters."""
-        mixed = np.flatnonzero(self._is_han[left] != self._is_han[right])
+        table = self._table
+        mixed = np.flatnonzero(table.is_han[left] != table.is_han[right])
         if len(mixed):
-            one = [self._spelled[i] or self.compacts[i] for i in left[mixed].tolist()]
-            two = [self._spelled[i] or self.compacts[i] for i in right[mixed].tolist()]
+            one, two = ([table.spelled[i] or table.compacts[i] for i in side[mixed].tolist()] for side in (left, right))
             score[mixed] = np.maximum(score[mixed], 0.9 * _compare(one, two, fuzz.ratio) / 100)
         return score
 
-    def _mutual(
-        self, a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], wa: Floats, wb: Floats
-    ) -> tuple[Floats, Floats]:
+    def _mutual(self, a: Words, b: Words, wa: Floats, wb: Floats) -> tuple[Floats, Floats]:
         """Weights of the pair: a place, legal form or industry that only one side gives says little."""
-        kind_a, kind_b = np.where(a >= 0, self._kind[a], -1), np.where(b >= 0, self._kind[b], -1)
-        for kind, share in ((_IS_PLACE, 0.15), (_IS_LEGAL, 0.0), (_IS_INDUSTRY, 0.5)):
+        kind_a, kind_b = self._table.kind[a], self._table.kind[b]
+        for kind, share in _ONLY_ONE_SIDE:
             one, two = kind_a == kind, kind_b == kind
-            wa = np.where(one & ~two.any(axis=1)[:, None], wa * share, wa).astype(np.float32)
-            wb = np.where(two & ~one.any(axis=1)[:, None], wb * share, wb).astype(np.float32)
+            has_a, has_b = one.any(axis=0), two.any(axis=0)
+            wa *= np.where(one & ~has_b, np.float32(share), np.float32(1))
+            wb *= np.where(two & ~has_a, np.float32(share), np.float32(1))
         return wa, wb
 
-    def _similar(self, a: npt.NDArray[np.int32], b: npt.NDArray[np.int32], wa: Floats, wb: Floats) -> Floats:
+    def _open(self, a: Words, b: Words, wa: Floats, wb: Floats) -> tuple[Ints, Ints, Ints]:
+        """Pair, place on the left and place on the right of words that may be similar: weighty ones not yet aligned."""
+        open_a = ~(self._table.sigil[a] | (wa <= 0)) & (a >= 0)
+        open_b = ~(self._table.sigil[b] | (wb <= 0)) & (b >= 0)
+        place_a, place_b, pair = np.nonzero(open_a[:, None] & open_b[None])
+        return pair, place_a, place_b
+
+    def _similar(self, a: Words, b: Words, wa: Floats, wb: Floats) -> Floats:
         """Weight shared by words that are alike but not equal, each word used once at most."""
-        result = np.zeros(len(a), dtype=np.float32)
-        sigil_a, sigil_b = self._sigil[a] | (wa <= 0), self._sigil[b] | (wb <= 0)
-        open_ = ~sigil_a[:, :, None] & ~sigil_b[:, None, :] & (a[:, :, None] >= 0) & (b[:, None, :] >= 0)
-        pair, place_a, place_b = np.nonzero(open_)
-        if not len(pair):
+        result = np.zeros(a.shape[1], dtype=np.float32)
+        pair, place_a, place_b = self._open(a, b, wa, wb)
+        one, two = a[place_a, pair].astype(np.int64), b[place_b, pair].astype(np.int64)
+        near = np.flatnonzero(self._table.may_be_alike(one, two))
+        if not len(near):
             return result
-        one, two = a[pair, place_a].astype(np.int64), b[pair, place_b].astype(np.int64)
-        keys, inverse = np.unique(
-            np.minimum(one, two) * len(self.vocabulary) + np.maximum(one, two), return_inverse=True
-        )
-        alike = self._word_similarity(keys // len(self.vocabulary), keys % len(self.vocabulary))[inverse]
+        pair, place_a, place_b, one, two = pair[near], place_a[near], place_b[near], one[near], two[near]
+        size = len(self._table.vocabulary)
+        keys, inverse = np.unique(np.minimum(one, two) * size + np.maximum(one, two), return_inverse=True)
+        alike = self._word_similarity(keys // size, keys % size)[inverse]
         good = alike >= _FUZZY_FROM
         pair, place_a, place_b, alike = pair[good], place_a[good], place_b[good], alike[good]
-        gain = alike * (wa[pair, place_a] + wb[pair, place_b]) / 2
+        gain = alike * (wa[place_a, pair] + wb[place_b, pair]) / 2
+        lone = np.bincount(pair, minlength=a.shape[1])[pair] == 1
+        result[pair[lone]] = gain[lone]
         order = np.lexsort((place_b, place_a, -gain, pair))
+        order = order[~lone[order]]
         used: set[tuple[int, int, int]] = set()
         for index in order.tolist():
             key_a, key_b = (0, int(pair[index]), int(place_a[index])), (1, int(pair[index]), int(place_b[index]))
@@ -217,57 +177,49 @@ class NameScorer:
         return result
 
     def _word_similarity(self, one: Ints, two: Ints) -> Floats:
-        left, right = [self.vocabulary[i] for i in one.tolist()], [self.vocabulary[i] for i in two.tolist()]
+        table = self._table
+        left, right = table.vocabulary.gather(one).to_list(), table.vocabulary.gather(two).to_list()
         winkler = _compare(left, right, JaroWinkler.normalized_similarity)
         ratio = _compare(left, right, fuzz.ratio) / 100
         words = pl.DataFrame({"x": left, "y": right}, schema={"x": pl.String, "y": pl.String})
         begins = pl.col("x").str.starts_with(pl.col("y")) | pl.col("y").str.starts_with(pl.col("x"))
         starts = words.select(begins).to_series().to_numpy()
-        lengths = pl.min_horizontal(pl.col("x").str.len_chars(), pl.col("y").str.len_chars())
-        shortest = words.select(lengths).to_series().to_numpy()
+        shortest = np.minimum(table.spelling.length[one], table.spelling.length[two])
         latin = np.where(shortest >= 4, np.where(winkler >= 0.9, np.minimum(winkler, 0.5 + ratio / 2), 0), 0)
         latin = np.where(starts & (shortest >= 3), np.maximum(latin, 0.85), latin)
         slips = _compare(left, right, OSA.distance)
         latin = np.where((shortest >= 5) & (slips <= 1), np.maximum(latin, np.maximum(ratio, _FUZZY_FROM)), latin)
         han = np.where(starts & (shortest >= 2), 0.85, np.where(shortest >= 4, ratio, 0))
-        result = np.where(self._han[one] | self._han[two], han, latin)
-        return np.asarray(np.where(self._digits[one] | self._digits[two], 0, result), dtype=np.float32)
+        result = np.where(table.han[one] | table.han[two], han, latin)
+        return np.asarray(np.where(table.digits[one] | table.digits[two], 0, result), dtype=np.float32)
 
     def _letters(self, left: Ints, right: Ints) -> Floats:
-        one, two = [self.compacts[i] for i in left.tolist()], [self.compacts[i] for i in right.tolist()]
+        one, two = self._table.compacts[left].tolist(), self._table.compacts[right].tolist()
         winkler, ratio = _compare(one, two, JaroWinkler.normalized_similarity), _compare(one, two, fuzz.ratio)
         return np.asarray(winkler / 2 + ratio / 200, dtype=np.float32)
 
-    def _is_acronym(self, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
-        found = (self._initials[left] == self._compact[right]) | (self._initials[right] == self._compact[left])
-        return np.asarray(found, dtype=bool)
+    def _is_acronym(self, left: Ints, right: Ints) -> Bools:
+        initials, compact = self._table.initials, self._table.compact
+        return np.asarray((initials[left] == compact[right]) | (initials[right] == compact[left]), dtype=bool)
 
-    def _numbers_differ(
-        self,
-        a: npt.NDArray[np.int32],
-        b: npt.NDArray[np.int32],
-        in_a: npt.NDArray[np.bool_],
-        in_b: npt.NDArray[np.bool_],
-    ) -> npt.NDArray[np.bool_]:
+    def _numbers_differ(self, a: Words, b: Words, in_a: Bools, in_b: Bools) -> Bools:
         """Both hold words with digits and neither's is in the other: Plant 1 and Plant 2."""
-        odd_a, odd_b = self._digits[a] & (a >= 0) & ~in_a, self._digits[b] & (b >= 0) & ~in_b
-        return np.asarray(odd_a.any(axis=1) & odd_b.any(axis=1))
+        odd_a, odd_b = self._table.digits[a] & (a >= 0) & ~in_a, self._table.digits[b] & (b >= 0) & ~in_b
+        return np.asarray(odd_a.any(axis=0) & odd_b.any(axis=0))
 
 
-def _kind(word: str) -> int:
-    if word[:1] == "@" or word in latin_words("places"):
-        return _IS_PLACE
-    if word[:1] == "=":
-        return _IS_LEGAL
-    return _IS_INDUSTRY if word in latin_words("industry") or word in han_words("industry") else _IS_TRADE
-
-
-def business(name: OrganisationName) -> frozenset[str]:
-    """What says the business: characters of the industry in Chinese, telling industry words otherwise."""
-    if name.script == "han":
-        return frozenset(name.industry) - _VAGUE_HAN
-    found = f"{name.trade_name} {name.industry}".split()
-    return frozenset(word[:5] for word in found if word in latin_words("business"))
+def _by_width(
+    table: NameTable, left: Ints, right: Ints, work: Callable[[Ints, Ints, Ints, int], Any], kind: Any
+) -> npt.NDArray[Any]:
+    """`work` (left, right, positions, width) on chunks of pairs, short names apart from long ones."""
+    result = np.zeros(len(left), dtype=kind)
+    width = np.maximum(table.width[left], table.width[right])
+    for least, most in ((0, 3), (4, _NARROW), (_NARROW + 1, WIDTH)):
+        chosen = np.flatnonzero((width >= least) & (width <= most))
+        for start in range(0, len(chosen), _CHUNK):
+            part = chosen[start : start + _CHUNK]
+            result[part] = work(left[part], right[part], part, most)
+    return result
 
 
 def _compare(left: list[str], right: list[str], scorer: Any) -> Floats:
