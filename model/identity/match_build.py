@@ -57,10 +57,10 @@ def match_prepared(
     found = keys(prepared)
     write(con, numbered(frame, prepared), "delta.identity.match_record")
     write(con, numbered_keys(frame, found), "delta.identity.match_key")
-    caps = matcher.parameters.caps
-    left, right = within(found, caps, prepared.size)
-    shared = overused(prepared, found, caps, shipped().guards.names_per_identifier)
-    return settled(weigh(frame, prepared, left, right, shared, matcher.parameters, shipped()), shipped())
+    parameters = matcher.parameters
+    left, right = within(found, parameters.caps, parameters.refused_keys, prepared.size)
+    shared = overused(prepared, found, parameters, shipped().guards.names_per_identifier)
+    return settled(weigh(frame, prepared, left, right, shared, parameters, shipped()), shipped())
 
 
 def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.DataFrame, again: Fetch) -> pl.DataFrame:
@@ -71,7 +71,7 @@ def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.Dat
     delta.main.match_todo (records whose pairs are replaced), delta.main.match_link (links as they are now) and
     delta.main.match_moved (records whose links changed).
     """
-    _write_caps(con, matcher)
+    _write_limits(con, matcher)
     frame = matchable(seed)
     prepared = prepare(frame)
     write(con, numbered(frame, prepared), "delta.identity.match_record")
@@ -94,10 +94,17 @@ def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.Dat
     return _settle_changed(con, pairs)
 
 
-def _write_caps(con: duckdb.DuckDBPyConnection, matcher: Matcher) -> None:
-    caps = matcher.parameters.caps
+def _write_limits(con: duckdb.DuckDBPyConnection, matcher: Matcher) -> None:
+    """delta.main.match_cap and match_refused: which values bring no candidates."""
+    caps, refused = matcher.parameters.caps, matcher.parameters.refused_keys
     frame = pl.DataFrame({"rule": [NUMBER[rule] for rule in caps], "cap": list(caps.values())})
     write(con, frame.cast({"rule": pl.UInt8, "cap": pl.Int64}), "delta.main.match_cap")
+    none = pl.DataFrame(schema={"rule": pl.UInt8, "key": pl.UInt64})
+    values = [
+        pl.DataFrame({"key": found}).select(pl.lit(NUMBER[rule], dtype=pl.UInt8).alias("rule"), "key")
+        for rule, found in refused.items()
+    ]
+    write(con, pl.concat([none, *values]), "delta.main.match_refused")
 
 
 def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -128,6 +135,8 @@ def _shared(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> dict[str, np
             select rule, key from delta.identity.key_now semi join asked using (rule, key)
             join delta.main.match_cap as c using (rule)
             where rule = {NUMBER["trade name"]} group by rule, key, c.cap having count(*) > c.cap
+            union all
+            select rule, key from delta.main.match_refused where rule = {NUMBER["trade name"]}
         )
         select distinct k.rule, k.record from delta.identity.key_now as k
         semi join worn using (rule, key) semi join delta.main.match_asked using (record)
@@ -199,7 +208,8 @@ def _candidates(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     con.execute("""
         create or replace table delta.main.match_candidate as
         with block as (
-            select rule, key from delta.main.match_near join delta.main.match_cap as c using (rule)
+            select rule, key from delta.main.match_near anti join delta.main.match_refused using (rule, key)
+            join delta.main.match_cap as c using (rule)
             group by rule, key, c.cap having count(*) between 2 and c.cap
         )
         select distinct least(a.record, b.record) as one, greatest(a.record, b.record) as two

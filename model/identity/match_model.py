@@ -26,6 +26,7 @@ from ops.store import stamp
 from ops.tables import model_versions
 
 MODEL = "identity"
+_REFUSED = "refused "  # begins the kind of the refused values, before their rule
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,24 @@ class Matcher:
             raise FatalError(
                 f"the file of the identity parameters {self.path} is missing", remedy="run `c360 identity train` again"
             )
+        frame = pl.read_parquet(self.path)
         return Parameters(
             Weights(_arrays(self.card["m"]), _arrays(self.card["u"]), float(self.card["share"])),
-            restore(int(self.card["records"]), pl.read_parquet(self.path)),
+            restore(int(self.card["records"]), frame),
             {str(rule): int(cap) for rule, cap in self.card["caps"].items()},
             frozenset(self.card["duplicate_free"]),
+            _refused(frame),
         )
 
 
 def _arrays(values: dict[str, list[float]]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     return {name: np.array(levels, dtype=np.float64) for name, levels in values.items()}
+
+
+def _refused(frame: pl.DataFrame) -> pl.DataFrame:
+    """The refused values in the file of a version; none in those of versions that held lowered caps instead."""
+    found = frame.filter(pl.col("kind").str.starts_with(_REFUSED))
+    return found.select(rule=pl.col("kind").str.strip_prefix(_REFUSED), value="value", count="count")
 
 
 def current(instance: Instance) -> Matcher | None:
@@ -72,7 +81,8 @@ def current(instance: Instance) -> Matcher | None:
 
 def keep(instance: Instance, parameters: Parameters, labels: int) -> Matcher:
     """Store `parameters` as the current version; `labels`: steward decisions that went into them."""
-    frame = parameters.statistics.frame()
+    refused = parameters.refused.select(kind=_REFUSED + pl.col("rule"), value="value", count="count")
+    frame = pl.concat([parameters.statistics.frame(), refused])
     card: dict[str, Any] = {
         "records": parameters.statistics.size,
         "labels": labels,

@@ -5,14 +5,13 @@ Numbers come from polars' hash: another version of polars makes other ones, whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from model.identity.identifiers import BUCKET_NAME
 from model.identity.matching.blocking import RULES
+from model.identity.matching.parameters import Parameters
 from model.identity.matching.prepare import FIELDS, Prepared
 
 Bools = npt.NDArray[np.bool_]
@@ -66,15 +65,16 @@ def numbered_keys(records: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     return found.select(record=records["record"].gather(found["row"]), rule="rule", key="key")
 
 
-def overused(prepared: Prepared, found: pl.DataFrame, caps: Mapping[str, int], most: int) -> dict[str, Bools]:
+def overused(prepared: Prepared, found: pl.DataFrame, parameters: Parameters, most: int) -> dict[str, Bools]:
     """See link.overused: per identifier whether a record's value counts for nothing, told from the blocking keys of
-    all records."""
+    all records. A trade name that is refused is as crowded as one on too many records."""
     trade = prepared.frame.select("row", trade=pl.col("trade").fill_null("").hash(seed=7))
     result = {}
     for name, rule in (*IDENTIFIER_RULES.items(), ("trade", "trade name")):
         own = found.lazy().filter(pl.col("rule") == NUMBER[rule]).select(pl.col("row").cast(pl.UInt32), "key")
         if name == "trade":
-            worn = own.filter(pl.len().over("key") > caps[rule])
+            refused = pl.Series(parameters.refused_keys.get(rule, ()), dtype=pl.UInt64)
+            worn = own.filter((pl.len().over("key") > parameters.caps[rule]) | pl.col("key").is_in(refused.implode()))
         else:
             several = own.filter(pl.len().over("key") > most).join(trade.lazy(), on="row")
             worn = several.filter(pl.col("trade").n_unique().over("key") > most)

@@ -47,7 +47,7 @@ def test_screening_drops_nothing_that_matters(made: str, monkeypatch: pytest.Mon
     records = matchable(frame)
     prepared = prepare(records)
     parameters = fit.fit(prepared, shipped())
-    left, right = blocking.within(blocking.keys(prepared), dict.fromkeys(blocking.RULES, 200), prepared.size)
+    left, right = blocking.within(blocking.keys(prepared), dict.fromkeys(blocking.RULES, 200), {}, prepared.size)
     shared = link.overused(prepared, 12, 500)
     comparer = Comparer(prepared, parameters.statistics)
     kept = screen.Screen(prepared, comparer, parameters.weights, shipped()).keep(left, right)

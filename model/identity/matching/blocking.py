@@ -13,6 +13,7 @@ from model.identity.matching.prepare import Prepared
 from model.identity.matching.settings import Blocking
 
 Ints = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,24 @@ def blocked(prepared: Prepared, budget: int, largest: int) -> Candidates:
     return Candidates(left, right, pl.DataFrame(counted, schema=schema), is_complete=False)
 
 
-def within(found: pl.DataFrame, caps: Mapping[str, int], size: int) -> tuple[Ints, Ints]:
+def within(found: pl.DataFrame, caps: Mapping[str, int], refused: Mapping[str, Keys], size: int) -> tuple[Ints, Ints]:
     """Pairs left < right, sorted, of rows that share one of the `found` keys which no more rows have than its rule's
-    cap; `size`: number of rows."""
-    return _apart([blocks.pairs(caps[rule], size) for rule, blocks in _blocks(found) if rule in caps], size)
+    cap, and which is not `refused` for its rule; `size`: number of rows."""
+    return _apart([blocks.pairs(caps[rule], size) for rule, blocks in _blocks(found, refused) if rule in caps], size)
 
 
 class _Blocks:
-    """The rows of each key of one rule."""
+    """The rows of each key of one rule, the `refused` ones left out."""
 
-    def __init__(self, rows: Ints, keys: npt.NDArray[np.uint64]) -> None:
+    def __init__(self, rows: Ints, keys: Keys, refused: Keys | None = None) -> None:
         order = np.argsort(keys)
         ordered = keys[order]
         begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(keys) else order
         sizes = np.diff(begins, append=len(keys))
-        self._rows, self._begins, self._sizes = rows[order], begins[sizes > 1], sizes[sizes > 1]
+        chosen = sizes > 1
+        if refused is not None:
+            chosen &= ~np.isin(ordered[begins], refused)
+        self._rows, self._begins, self._sizes = rows[order], begins[chosen], sizes[chosen]
 
     def count(self, cap: int) -> tuple[int, int]:
         """Pairs of the keys within `cap`, and how many keys are beyond it."""
@@ -91,12 +95,12 @@ class _Blocks:
         return code
 
 
-def _blocks(found: pl.DataFrame) -> Iterator[tuple[str, _Blocks]]:
+def _blocks(found: pl.DataFrame, refused: Mapping[str, Keys] | None = None) -> Iterator[tuple[str, _Blocks]]:
     rule, row, key = (found[column].to_numpy() for column in ("rule", "row", "key"))
     for number, name in enumerate(RULES):
         chosen = np.flatnonzero(rule == number)
         if len(chosen):
-            yield name, _Blocks(row[chosen], key[chosen])
+            yield name, _Blocks(row[chosen], key[chosen], (refused or {}).get(name))
 
 
 def _apart(codes: list[Ints], size: int) -> tuple[Ints, Ints]:
@@ -124,6 +128,20 @@ RULES = (
     "word",
     "two words",
 )
+# the values of the rules that are no lists of a name's words
+TEXTS = {
+    "tax number": pl.col("tax"),
+    "phone": pl.col("phone").str.slice(-8),
+    "email": pl.col("email"),
+    "domain": pl.col("domain"),
+    "name": pl.col("core"),
+    "trade name": pl.col("trade"),
+    "house number and street": pl.col("number") + "|" + pl.col("street").str.slice(0, 5),
+    "house number and city": pl.col("number") + "|" + pl.col("city"),
+    "name beginning and city": pl.col("trade").str.slice(0, 4) + "|" + pl.col("city"),
+    "name beginning": pl.col("trade").str.slice(0, 6),
+    "postcode and name beginning": pl.col("postcode") + "|" + pl.col("trade").str.slice(0, 2),
+}
 
 
 def keys(prepared: Prepared) -> pl.DataFrame:
@@ -132,25 +150,12 @@ def keys(prepared: Prepared) -> pl.DataFrame:
     No row has a key of one rule twice.
     """
     frame = prepared.frame.with_columns(pl.col("row").cast(pl.Int64)).filter(~pl.col("is_bucket"))
-    simple = {
-        "tax number": pl.col("tax"),
-        "phone": pl.col("phone").str.slice(-8),
-        "email": pl.col("email"),
-        "domain": pl.col("domain"),
-        "name": pl.col("core"),
-        "trade name": pl.col("trade"),
-        "house number and street": pl.col("number") + "|" + pl.col("street").str.slice(0, 5),
-        "house number and city": pl.col("number") + "|" + pl.col("city"),
-        "name beginning and city": pl.col("trade").str.slice(0, 4) + "|" + pl.col("city"),
-        "name beginning": pl.col("trade").str.slice(0, 6),
-        "postcode and name beginning": pl.col("postcode") + "|" + pl.col("trade").str.slice(0, 2),
-    }
     asked = [
         frame.lazy()
         .select(rule=pl.lit(RULES.index(rule), dtype=pl.UInt8), row="row", key=key)
         .filter(pl.col("key").str.len_chars() > 1)
         .with_columns(pl.col("key").hash(seed=7))
-        for rule, key in simple.items()
+        for rule, key in TEXTS.items()
     ]
     parts = pl.collect_all(asked)
     rows, names = frame["row"].to_numpy(), prepared.name_of

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from model.identity.matching import alone, blocking, link, statistics, weights
 from model.identity.matching.compare import Comparer
 from model.identity.matching.parameters import Parameters, Scales
 from model.identity.matching.prepare import Prepared
+from model.identity.matching.refused import too_common
 from model.identity.matching.settings import Settings
 
 Ints = npt.NDArray[np.int64]
@@ -43,5 +45,7 @@ def fit(prepared: Prepared, settings: Settings, same: tuple[Ints, Ints] | None =
     weighed = Scales(prepared, comparer, fitted, counted, shared, settings).weigh(left, right, compared)
     judged = alone.settle(prepared.size, left, right, weighed.judged, weighed.marks, settings)
     free = link.duplicate_free(prepared, judged, left, right, settings.guards)
-    caps = dict.fromkeys(blocking.RULES, settings.blocking.largest_block)
-    return Parameters(fitted, counted, caps | dict(found.rules.select("rule", "cap").iter_rows()), free)
+    # a lowered cap holds for the values of today alone: a value that crossed it later would part records of old
+    most = settings.blocking.largest_block
+    lowered = dict(found.rules.filter(pl.col("cap") < most).select("rule", "cap").iter_rows())
+    return Parameters(fitted, counted, dict.fromkeys(blocking.RULES, most), free, too_common(prepared, lowered))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from model.identity.matching import alone, link, weights
 from model.identity.matching.alone import Marks
 from model.identity.matching.compare import Compared, Comparer
 from model.identity.matching.link import Judged
 from model.identity.matching.prepare import Prepared
+from model.identity.matching.refused import hashed
 from model.identity.matching.settings import Settings
 from model.identity.matching.statistics import Statistics
 
@@ -23,12 +26,19 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parameters:
-    """Weights, frequencies, how many records may share a value per blocking rule, sources free of duplicates."""
+    """Weights, frequencies, how many records may share a value per blocking rule, sources free of duplicates, and the
+    values that bring no candidates however few records have them (see refused.py)."""
 
     weights: weights.Weights
     statistics: Statistics
     caps: dict[str, int]
     duplicate_free: frozenset[str]
+    refused: pl.DataFrame
+
+    @cached_property
+    def refused_keys(self) -> dict[str, npt.NDArray[np.uint64]]:
+        """`refused` as blocking keys, per rule."""
+        return hashed(self.refused)
 
 
 @dataclass(frozen=True)
