@@ -118,7 +118,9 @@ def look_at_the_pair(page: Page) -> None:
 def decide(page: Page) -> None:
     """The first pair the same, with a reason; the next one unsure by key, and taken back."""
     detail, waiting = page.locator(".st-key-card_detail"), page.locator(".st-key-cardlet_waiting")
-    detail.get_by_label("Reason").fill("one company, two trades")
+    reason = detail.get_by_label("Reason")
+    expect(reason).to_have_count(1)  # while the page is drawn anew, what it replaces may still be there
+    reason.fill("one company, two trades")
     detail.get_by_role("button", name="Same (1)").click()
     said(page, "Decided the same: 1 pair")
     expect(waiting).to_contain_text("one company, two trades")
