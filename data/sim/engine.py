@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Fault:
     after: int = 0
 
 
-class Simulator:
+class Simulator(ABC):
     """One vendor. `tables` holds its data by stream, `children` tells what a stream without a table of its own holds;
     `between` is called before each answer and may change them."""
 
@@ -76,13 +77,13 @@ class Simulator:
 
     # what a vendor says
 
+    @abstractmethod
     def setup(self) -> None:
         """Make `self.auth` and `self.tables`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
         """What c360.toml would hold, secrets in clear; `self.url` is where this server listens."""
-        raise NotImplementedError
 
     def error(self, status: int, reason: str) -> Any:
         """The body of an error in the vendor's words: JSON value, text or bytes."""
@@ -106,7 +107,7 @@ class Simulator:
 
     def merge(self, stream: str, loser: str, survivor: str) -> None:
         """Merge two records the vendor's way; only where the connector knows merges."""
-        raise NotImplementedError
+        raise LookupError(f"{self.connector} merges nothing in {stream}")
 
     def expected(self, stream: str) -> dict[str, Record]:
         """The living records of a stream by the id under which they should land."""

@@ -160,11 +160,7 @@ def test_an_increment_equals_a_full_build(
             helpers.make(inst, full=True, release=False)
             full = helpers.everything(inst)
         inst.store.close()
-    for name, expected in full.items():
-        lost = [row for row in expected if row not in incremental[name]]
-        extra = [row for row in incremental[name] if row not in expected]
-        assert (lost, extra) == ([], []), name
-        assert len(incremental[name]) == len(expected), name
+    helpers.same(incremental, full)
 
 
 def _partition(inst: Instance) -> set[frozenset[tuple[str, str]]]:

@@ -81,11 +81,7 @@ def test_increments_equal_a_full_build(first: list[Any], later: list[list[Any]])
         helpers.make(inst, full=True, release=False)
         full = helpers.everything(inst)
         inst.store.close()
-        for name in MARTS:
-            lost = [row for row in full[name] if row not in incremental[name]]
-            extra = [row for row in incremental[name] if row not in full[name]]
-            assert (lost, extra) == ([], []), name
-            assert len(incremental[name]) == len(full[name]), name
+        helpers.same(incremental, {name: full[name] for name in MARTS})
 
 
 def test_a_ticket_leaves_the_money_alone() -> None:

@@ -136,3 +136,12 @@ def everything(inst: Instance) -> dict[str, list[tuple[Any, ...]]]:
         return {name: sorted(fetch(con, f"select * from {name}").rows(), key=repr) for name in names}
     finally:
         con.close()
+
+
+def same(incremental: dict[str, list[tuple[Any, ...]]], full: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Assert that the tables of `full` hold the same rows in both, telling which are lost or extra."""
+    for name, expected in full.items():
+        lost = [row for row in expected if row not in incremental[name]]
+        extra = [row for row in incremental[name] if row not in expected]
+        assert (lost, extra) == ([], []), name
+        assert len(incremental[name]) == len(expected), name
