@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from ingest import settings
+from ingest import drift, settings
 from ingest.errors import LoginError, SourceBusy, SpecError
 from ingest.hooks import load_hooks
 from ingest.http import SourceClient
@@ -82,6 +82,7 @@ def sync(
     try:
         with lease(instance.store, f"source:{source.name}"):
             _close_interrupted(instance.store, source.name)
+            drift.look_at_contract(instance, source.name, spec)
             return _collect(instance, source, spec, wanted, redactor, full, progress, watch)
     except LeaseHeld as held:
         return [RunResult(source.name, stream or "*", state="busy", error=held.what, remedy=held.remedy)]
@@ -138,7 +139,7 @@ def _collect(
 
 def _client(instance: Instance, source: SourceConfig, spec: SourceSpec, redactor: Redactor) -> SourceClient:
     values = settings.resolve(spec, source, instance.secrets, redactor)
-    return SourceClient(
+    client = SourceClient(
         spec,
         source,
         values,
@@ -147,6 +148,9 @@ def _client(instance: Instance, source: SourceConfig, spec: SourceSpec, redactor
         redactor=redactor,
         loopback_only=instance.config.mode == "demo",
     )
+    if spec.connector.kind == "sql":
+        client.server_offset = client.database.offset()
+    return client
 
 
 def _one(
@@ -167,11 +171,21 @@ def _one(
         outcome = run.run()
         result.rows_received, result.rows_landed = outcome.received, outcome.landed
         result.rows_deleted, result.warnings = outcome.deleted, outcome.warnings
+        if outcome.landed:
+            _look(instance, result)
     except Exception as error:
         fault = error
     result.seconds = round(clock.monotonic() - began, 3)
     result.requests, result.bytes = client.requests - requests, client.bytes - size
     return fault
+
+
+def _look(instance: Instance, result: RunResult) -> None:
+    """Look for drift in what landed; a fault of the looking is a warning of the run, whose rows are safe."""
+    try:
+        drift.look(instance, result.source, result.stream, result.run_id)
+    except Exception as error:
+        result.warnings.append(f"the documents were not compared with earlier ones: {type(error).__name__} {error}")
 
 
 def _failed(result: RunResult, fault: BaseException, redactor: Redactor) -> RunResult:

@@ -9,8 +9,11 @@ from sqlalchemy import Connection, inspect, text
 from ops.tables import metadata
 
 
-def _create_all(connection: Connection) -> None:
-    metadata.create_all(connection)
+def _create_missing(connection: Connection) -> None:
+    """Tables of today's definition that the store has not yet; one question for all of them, not one for each."""
+    known = set(inspect(connection).get_table_names())
+    missing = [table for table in metadata.tables.values() if table.name not in known]
+    metadata.create_all(connection, tables=missing, checkfirst=False)
 
 
 def _visits_with_marks(connection: Connection) -> None:
@@ -18,7 +21,7 @@ def _visits_with_marks(connection: Connection) -> None:
     for name in ("last_data", "mark_at", "mark_data"):
         if name not in known:
             connection.execute(text(f"ALTER TABLE visits ADD COLUMN {name} VARCHAR(40)"))
-    metadata.create_all(connection)
+    _create_missing(connection)
 
 
 def _collection_work(connection: Connection) -> None:
@@ -29,7 +32,7 @@ def _collection_work(connection: Connection) -> None:
         for name in names:
             if name not in known:
                 connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} VARCHAR(100)"))
-    metadata.create_all(connection)
+    _create_missing(connection)
     connection.execute(
         text(
             "INSERT INTO work_events (at, actor, action, item_key, happened_on, body)"
@@ -46,7 +49,7 @@ def _bound_keys(connection: Connection) -> None:
                        ("seen", "VARCHAR(40)")):  # fmt: skip
         if name not in known:
             connection.execute(text(f"ALTER TABLE match_decisions ADD COLUMN {name} {kind}"))
-    metadata.create_all(connection)
+    _create_missing(connection)
     connection.execute(
         text(
             "INSERT INTO golden_keys (kind, golden_key, source, source_id, created_at)"
@@ -58,31 +61,16 @@ def _bound_keys(connection: Connection) -> None:
     )
 
 
-def _accepted_differences(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-def _field_decisions(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-def _quality_history(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-def _letters(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
 MIGRATIONS: list[Callable[[Connection], None]] = [
-    _create_all,
+    _create_missing,
     _visits_with_marks,
     _collection_work,
     _bound_keys,
-    _accepted_differences,
-    _field_decisions,
-    _quality_history,
-    _letters,
+    _create_missing,  # accepted differences
+    _create_missing,  # field decisions
+    _create_missing,  # quality history
+    _create_missing,  # letters
+    _create_missing,  # drift
 ]
 
 

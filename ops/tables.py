@@ -17,6 +17,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from ops.drift_tables import drifts as drifts
+from ops.drift_tables import planned_changes as planned_changes
+from ops.drift_tables import source_contracts as source_contracts
+from ops.drift_tables import stream_shapes as stream_shapes
 from ops.identity_tables import aliases as aliases
 from ops.identity_tables import golden_keys as golden_keys
 from ops.identity_tables import match_decisions as match_decisions

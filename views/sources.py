@@ -8,7 +8,7 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import syncing, words
+from views.parts import drift_panel, syncing, words
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, h, join, link, table, tag
 from views.parts.panels import rows_panel
@@ -38,6 +38,7 @@ def page() -> None:
     syncing.grid(context, chosen)
     if chosen:
         _streams(context, chosen)
+    drift_panel.show(context, chosen)
     st.html(_runs(look, [run for run in data["runs"] if chosen in {None, run["source"]}]))
     st.html(_rejects(look, [row for row in data["rejects"] if chosen in {None, row["source"]}]))
 
@@ -86,7 +87,7 @@ def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:
         Row(
             [
                 look.when(run["started_at"]),
-                look.label("source", run["source"]),
+                join([look.label("source", run["source"]), tag("span", look.text(run["stream"]), class_="below")]),
                 look.text(run["stream"]),
                 look.count(run["rows_landed"]),
                 look.count(run["rows_changed"]),

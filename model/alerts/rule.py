@@ -47,6 +47,8 @@ WORK_TABLES = frozenset(
         "work_score",
         "work_notice",
         "work_source",
+        "work_failure",
+        "work_drift",
         "work_cured",
         "work_exposure",
         "work_limitation",

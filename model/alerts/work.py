@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from model import reconcile
 from model.alerts.machine import Answer
@@ -20,10 +20,11 @@ from model.receivables import codes
 from model.receivables.received import received_days
 from ops import clock
 from ops.instance import Instance
-from ops.store import unstamp
+from ops.store import stamp, unstamp
 from ops.tables import (
     accepted_differences,
     disputes,
+    drifts,
     notes,
     notice_events,
     promises,
@@ -33,6 +34,7 @@ from ops.tables import (
     work_events,
 )
 
+_LOOKED_BACK = timedelta(days=120)
 _ANSWERS = {"acknowledge": "acknowledged", "snooze": "snoozed", "escalate": "escalated"}
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "work_promise": {
@@ -47,6 +49,13 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "work_demand": {"item_key": pl.String, "demanded_on": pl.Date},
     "work_confirmation": {"item_key": pl.String, "confirmed_on": pl.Date},
     "work_run": {"source": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64},
+    "work_failed_run": {
+        "source": pl.String, "stream": pl.String, "is_good": pl.Boolean, "ended_at": pl.Datetime("us", "UTC"),
+    },
+    "work_drift_all": {
+        "source": pl.String, "stream": pl.String, "kind": pl.String, "planned_id": pl.Int64, "found_on": pl.Date,
+        "settled_on": pl.Date,
+    },
     "work_accepted": {
         "rule": pl.String, "anchor": pl.String, "currency": pl.String, "left_amount": pl.Decimal(18, 2),
         "right_amount": pl.Decimal(18, 2), "left_count": pl.Int64, "right_count": pl.Int64, "accepted_on": pl.Date,
@@ -94,6 +103,7 @@ class Work:
                     statements.c.confirmed_on.is_not(None), statements.c.state != "cancelled"
                 )
             ).all()
+            drifted = connection.execute(select(drifts)).all() if sources else []
             written = connection.execute(
                 select(notes).where(notes.c.kind.in_(list(_ANSWERS))).order_by(notes.c.note_id)
             ).all()
@@ -120,6 +130,11 @@ class Work:
                 (key, date.fromisoformat(r.confirmed_on)) for r in confirmed for key in json.loads(r[0])
             ],
             "work_run": _runs(instance) if sources else [],
+            "work_failed_run": _failed_runs(instance) if sources else [],
+            "work_drift_all": [
+                (r.source, r.stream, r.kind, r.planned_id, _day(r.found_at, zone), _day(r.settled_at, zone))
+                for r in drifted
+            ],
             "work_cured": [],
         }  # fmt: skip
         return cls(
@@ -161,11 +176,28 @@ def _answers(written: Iterable[Row[Any]]) -> dict[str, list[tuple[str, Answer]]]
 
 
 def _runs(instance: Instance) -> list[tuple[Any, ...]]:
+    """Good runs of the active sources: those of the last months, and the newest before them."""
     active = {one.name: one.max_age_minutes for one in instance.config.sources if one.status == "active"}
-    query = select(runs.c.source, runs.c.ended_at).where(runs.c.state == "done", runs.c.source.in_(list(active)))
+    is_good = (runs.c.state == "done") & runs.c.source.in_(list(active))
+    since = stamp(clock.now() - _LOOKED_BACK)
+    lately = select(runs.c.source, runs.c.ended_at).where(is_good, runs.c.ended_at >= since)
+    before = select(runs.c.source, func.max(runs.c.ended_at)).where(is_good, runs.c.ended_at < since)
     with instance.store.read() as connection:
-        done = connection.execute(query).all()
-    return [(row.source, unstamp(row.ended_at), active[row.source]) for row in done if row.ended_at]
+        done = [*connection.execute(lately).all(), *connection.execute(before.group_by(runs.c.source)).all()]
+    return [(source, unstamp(ended_at), active[source]) for source, ended_at in done if ended_at]
+
+
+def _failed_runs(instance: Instance) -> list[tuple[Any, ...]]:
+    """The runs of streams that failed within the last months, and these streams' good ones."""
+    active = [one.name for one in instance.config.sources if one.status == "active"]
+    lately = (runs.c.ended_at >= stamp(clock.now() - _LOOKED_BACK)) & runs.c.source.in_(active)
+    failing = select(runs.c.source).where(lately, runs.c.state == "failed").distinct()
+    query = select(runs.c.source, runs.c.stream, runs.c.state, runs.c.ended_at).where(
+        lately, runs.c.source.in_(failing), runs.c.state.in_(["failed", "done"])
+    )
+    with instance.store.read() as connection:
+        found = connection.execute(query).all()
+    return [(row.source, row.stream, row.state == "done", unstamp(row.ended_at)) for row in found]
 
 
 def _day(stamped: str | None, zone: ZoneInfo) -> date | None:

@@ -54,6 +54,31 @@ from work_run
 where ended_at <= $now
 group by source;
 
+create or replace temp table work_failure as
+with run as (select * from work_failed_run where ended_at <= $now),
+-- a fault of the whole source (stream *) is over with the next good run of any of its streams
+good as (
+    select source, stream, max(ended_at) as ended_at from run where is_good group by source, stream
+    union all
+    select source, '*' as stream, max(ended_at) as ended_at from run where is_good group by source
+),
+failing as (
+    select run.source, run.stream, count(*) as failures, min(run.ended_at) as since
+    from run
+    left join good on good.source = run.source and good.stream = run.stream
+    where not run.is_good and (good.ended_at is null or run.ended_at > good.ended_at)
+    group by run.source, run.stream
+)
+select
+    source, max(failures) as failures, count(*) as streams, cast(min(since) as date) as failing_since
+from failing
+group by source;
+
+create or replace temp table work_drift as
+select source, stream, kind, planned_id, found_on
+from work_drift_all
+where found_on <= $as_of and (settled_on is null or settled_on > $as_of);
+
 create or replace temp table work_hold as
 select
     item.record_key,

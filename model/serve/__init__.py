@@ -11,6 +11,13 @@ from model.serve.connection import Served, open_published
 from model.serve.control import control_balances
 from model.serve.currency import currency_report
 from model.serve.customer import customer
+from model.serve.drifting import (
+    acknowledge_drift,
+    announce_change,
+    announced_changes,
+    drifts,
+    settle_change,
+)
 from model.serve.employees import employee_proposals, employees
 from model.serve.expected import expected_backtest, expected_cash, expected_days
 from model.serve.exposure import exposure, exposure_orders
@@ -60,6 +67,7 @@ __all__ = [
     "NotFound",
     "Served",
     "accept_difference",
+    "acknowledge_drift",
     "act",
     "act_many",
     "aging",
@@ -67,6 +75,8 @@ __all__ = [
     "aging_rows",
     "alert_rules",
     "alerts",
+    "announce_change",
+    "announced_changes",
     "answer_statement",
     "build_state",
     "chain",
@@ -81,6 +91,7 @@ __all__ = [
     "decisions",
     "difference",
     "disputes",
+    "drifts",
     "employee_proposals",
     "employees",
     "entered_late",
@@ -141,6 +152,7 @@ __all__ = [
     "search",
     "seen",
     "send_statement",
+    "settle_change",
     "settle_field",
     "sign_in",
     "sources",

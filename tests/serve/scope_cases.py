@@ -69,6 +69,15 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, _: serve.customer(v, b.db, "K-north"),
         lambda v, b, _: serve.customer(v, b.db, "K-north", as_of=DAY, known_at=DAY),
     ],
+    "drifting.drifts": [lambda v, b, _: serve.drifts(v, b.db, state=None)],
+    "drifting.announced_changes": [lambda v, b, _: serve.announced_changes(v, b.db)],
+    "drifting.acknowledge_drift": [lambda v, b, _: serve.acknowledge_drift(v, b.db, 1)],
+    "drifting.announce_change": [
+        lambda v, b, _: serve.announce_change(
+            v, b.db, "erp", "x", expected_on=DAY, owner="x", check="x", rollback="x"
+        ),
+    ],
+    "drifting.settle_change": [lambda v, b, _: serve.settle_change(v, b.db, 1, "done")],
     "employees.employees": [lambda v, b, _: serve.employees(v, b.db)],
     "employees.employee_proposals": [lambda v, b, _: serve.employee_proposals(v, b.db)],
     "expected.expected_days": [

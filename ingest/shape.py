@@ -1,0 +1,156 @@
+"""The shape of a stream's documents: which fields they have, of which types, how often, with which few values.
+
+A path is written as in mappings ("a.b"), `[]` after a list ("lines[].price"). Numbers are one type, whole or not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from ingest import landing
+
+DOCUMENTS = 1_000
+_PARTS = 4
+VALUES = 20
+_VALUE_LETTERS = 60
+_SENTENCE = re.compile(r"[，。；！？]|(\S+\s+){4}")
+_CHILDREN = 200
+_TYPES = {str: "text", bool: "yes/no", type(None): "null", dict: "object", list: "list"}
+
+
+@dataclass
+class Field:
+    """One field: documents that have it, documents where it is not null, its types, its values while they are few.
+
+    `values` is value → documents; None for what is no enumeration: other types, lists, too many or long values, sentences.
+    """
+
+    present: int = 0
+    filled: int = 0
+    types: set[str] = field(default_factory=set)
+    values: dict[str, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the store keeps it."""
+        return {"present": self.present, "filled": self.filled, "types": sorted(self.types), "values": self.values}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Field:
+        """What `to_json` made."""
+        return cls(value["present"], value["filled"], set(value["types"]), value["values"])
+
+
+@dataclass
+class Shape:
+    """Documents looked at, and their fields by path."""
+
+    documents: int = 0
+    fields: dict[str, Field] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As the store keeps it."""
+        fields = {path: one.to_json() for path, one in sorted(self.fields.items())}
+        return json.dumps({"documents": self.documents, "fields": fields}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Shape:
+        """What `to_json` made."""
+        value = json.loads(text)
+        return cls(value["documents"], {path: Field.from_json(one) for path, one in value["fields"].items()})
+
+
+def of_run(root: Path, source: str, stream: str, run_id: str) -> Shape:
+    """The shape of a committed run's living documents: of all, or of about DOCUMENTS from parts all over the run."""
+    parts = landing.manifest(root, source, stream, run_id)["parts"]
+    step = max(1, -(-len(parts) // _PARTS))
+    chosen = parts[::step]
+    taken = sum(part["rows"] for part in chosen)
+    every = max(1, taken // DOCUMENTS)
+    texts: list[str] = []
+    for part in chosen:
+        frame = pl.read_parquet(root / source / stream / run_id / part["name"], columns=["document", "deleted"])
+        texts += frame.filter(~pl.col("deleted")).gather_every(every)["document"].to_list()
+    return of_documents(texts)
+
+
+def of_documents(documents: Iterable[str]) -> Shape:
+    """The shape of documents (JSON texts); what is no JSON object is left out."""
+    shape = Shape()
+    for text in documents:
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            shape.documents += 1
+            _add(shape.fields, value)
+    _collapse(shape)
+    return shape
+
+
+def _add(fields: dict[str, Field], document: dict[str, Any]) -> None:
+    seen: set[str] = set()
+    filled: set[str] = set()
+    for path, kind, value in _walk(document, ""):
+        one = fields.get(path)
+        if one is None:
+            one = fields[path] = Field(values=None if "[]" in path else {})
+        if path not in seen:
+            seen.add(path)
+            one.present += 1
+        if kind == "null":
+            continue
+        one.types.add(kind)
+        if path not in filled:
+            filled.add(path)
+            one.filled += 1
+        if one.values is not None:
+            one.values = _counted(one.values, kind, value)
+
+
+def _counted(values: dict[str, int], kind: str, value: Any) -> dict[str, int] | None:
+    """The values with one more; None when they are no enumeration."""
+    if kind not in {"text", "yes/no"}:
+        return None
+    text = str(value).lower() if kind == "yes/no" else value
+    if text in values:
+        values[text] += 1
+        return values
+    if len(values) >= VALUES or len(text) > _VALUE_LETTERS or _SENTENCE.search(text):
+        return None
+    values[text] = 1
+    return values
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+    """(path, type, value) of everything inside a document."""
+    for key, inner in value.items():
+        here = f"{path}.{key}" if path else key
+        kind = _TYPES.get(type(inner), "number")
+        yield here, kind, inner
+        if kind == "object":
+            yield from _walk(inner, here)
+        elif kind == "list":
+            for item in inner:
+                if isinstance(item, dict):
+                    yield from _walk(item, f"{here}[]")
+
+
+def _collapse(shape: Shape) -> None:
+    """An object whose keys are data (ids, days) is one field: more children than any vendor names."""
+    children: dict[str, set[str]] = {}
+    for path in shape.fields:
+        parent, _, last = path.rpartition(".")
+        children.setdefault(parent, set()).add(last)
+    maps = {parent for parent, names in children.items() if parent and len(names) > _CHILDREN}
+    if maps:
+        for path in [path for path in shape.fields if any(path.startswith(f"{parent}.") for parent in maps)]:
+            del shape.fields[path]
