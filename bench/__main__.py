@@ -1,4 +1,7 @@
-"""`python -m bench NAME --json [--customers N] [--records N] [--page N]`: prints one JSON object."""
+"""`python -m bench NAME --json [--customers N] [--records N] [--page N]`: prints one JSON object.
+
+The build benchmark also takes `--increments N` and `--home FOLDER`, the fault campaign `--schedules N` and `--seed N`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("ingest", "build", "lookup", "search", "aging", "alerts", "identity")
+NAMES = ("ingest", "build", "lookup", "search", "aging", "alerts", "identity", "faults")
 
 
 def main() -> int:
@@ -18,6 +21,11 @@ def main() -> int:
     parser.add_argument("--customers", type=int, help="size of the synthetic company")
     parser.add_argument("--records", type=int, default=100_000, help="records of the ingest benchmark")
     parser.add_argument("--page", type=int, default=100, help="records of one page of the ingest benchmark")
+    parser.add_argument("--increments", type=int, help="increments of the build benchmark before the second lookups")
+    parser.add_argument("--home", help="folder in which the build benchmark keeps its company for a later run")
+    parser.add_argument("--schedules", type=int, help="schedules of the fault campaign")
+    parser.add_argument("--first", type=int, help="seed of the fault campaign's first schedule; random without it")
+    parser.add_argument("--seed", type=int, help="replay one schedule of the fault campaign")
     arguments = parser.parse_args()
     module = importlib.import_module(f"bench.{arguments.name}")
     arguments.customers = arguments.customers or getattr(module, "CUSTOMERS", 2_000)

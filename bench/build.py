@@ -3,7 +3,7 @@
 Documents are landed directly; collecting them is the business of the ingest benchmark. 200 increments follow the full
 build, each with another 0.1 % of the customers, spread over the whole company: new phones, new ticket subjects, and in
 every fifth new phones and new amounts on all invoices. A small company, whose increments cost the same whatever changed
-little, gets three new ticket subjects for each new phone and the amounts in every twentieth: the figures of a default
+little, gets new ticket subjects, and the phones and amounts in every twentieth: the figures of a default
 run are for comparing it with the last one. Every twentieth is published, so that the increments measured afterwards
 (all phones and amounts, all published) meet a published folder as a running instance has it. Two versions are kept, so
 that a company of a million customers fits into some 20 GB.
@@ -14,12 +14,14 @@ The cpu figures are processor time, which a busy machine does not stretch as muc
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import synthetic
@@ -35,7 +37,7 @@ LOOKUPS = 40
 _LEDGER = ("customer", "invoice")
 _CYCLE = (("customer",), ("ticket",), ("customer",), ("ticket",), _LEDGER)
 SMALL = 10_000
-_SMALL_CYCLE = (*((("ticket",), ("customer",), ("ticket",), ("ticket",)) * 5)[:-1], _LEDGER)
+_SMALL_CYCLE = (*((("ticket",),) * 19), _LEDGER)
 
 
 def full(home: str) -> None:
@@ -47,10 +49,23 @@ def full(home: str) -> None:
     print(time.perf_counter() - started)
 
 
+@dataclass
+class _Company:
+    """A company and what its full build took; `steps`: the increments that it has had since."""
+
+    customers: int
+    seconds: float
+    cpu: float
+    peak_mb: float
+    lookup_ms: float
+    steps: int = 0
+
+
 def _increment(
-    instance: Instance, customers: int, step: int, entities: Collection[str], *, release: bool
+    instance: Instance, company: _Company, entities: Collection[str], *, release: bool
 ) -> tuple[float, float]:
     """Change 0.1 % of the customers and build; returns (seconds, CPU seconds) of the build alone."""
+    customers, step = company.customers, company.steps
     every = min(1000, customers)
     numbers = f"select range as i from range({customers}) where range % {every} = {step * 37 % every}"
     synthetic.land(instance, numbers, bump=step + 1, only=entities)
@@ -58,6 +73,7 @@ def _increment(
     result = build.build(instance, release=release)
     if result.mode != "incremental" or result.affected < customers // every:
         raise RuntimeError(f"step {step}: {result}")
+    company.steps += 1
     return time.perf_counter() - started, time.process_time() - cpu
 
 
@@ -75,44 +91,70 @@ def _lookup_ms(instance: Instance, customers: int) -> float:
     return statistics.median(samples)
 
 
+def _company(work: Path, customers: int) -> _Company:
+    """The company that an earlier run kept in `work`, or a new one with its full build."""
+    note, home = work / "company.json", work / "i"
+    if note.is_file():
+        kept = _Company(**json.loads(note.read_text(encoding="utf-8")))
+        if kept.customers != customers:
+            raise RuntimeError(f"{work} holds a company of {kept.customers:,} customers")
+        return kept
+    instance = synthetic.landed(home, customers)
+    _say("landed")
+    seconds, peak, output = child(["-c", f"from bench import build; build.full({str(home)!r})"])
+    made = _Company(customers, seconds, float(output.split()[-2]), peak, _lookup_ms(instance, customers))
+    _say(f"full build {seconds:.1f} s, {peak:.0f} MB, lookup {made.lookup_ms:.2f} ms")
+    _note(work, made)
+    return made
+
+
+def _note(work: Path, company: _Company) -> None:
+    (work / "company.json").write_text(json.dumps(asdict(company)), encoding="utf-8")
+
+
 def run(arguments: argparse.Namespace) -> dict[str, object]:
-    """Figures: full_seconds, incremental_to_full_ratio, peak_rss_mb, lookup_after_200_increments_ratio and parts."""
-    customers = arguments.customers
-    work = Path(tempfile.mkdtemp(prefix="bench-build-"))
+    """Figures: full_seconds, incremental_to_full_ratio, peak_rss_mb, lookup_after_N_increments_ratio and parts."""
+    work = Path(arguments.home) if arguments.home else Path(tempfile.mkdtemp(prefix="bench-build-"))
+    work.mkdir(parents=True, exist_ok=True)
     try:
-        home = work / "i"
-        instance = synthetic.landed(home, customers)
-        _say("landed")
-        seconds, peak, output = child(["-c", f"from bench import build; build.full({str(home)!r})"])
-        full_cpu = float(output.split()[-2])
-        before = _lookup_ms(instance, customers)
-        _say(f"full build {seconds:.1f} s, {peak:.0f} MB, lookup {before:.2f} ms")
-        small, cycle = [], _SMALL_CYCLE if customers < SMALL else _CYCLE
-        for step in range(INCREMENTS):
-            release = (step + 1) % PUBLISHED == 0
-            small.append(_increment(instance, customers, step, cycle[step % len(cycle)], release=release))
-            if (step + 1) % PUBLISHED == 0:
-                _say(f"{step + 1} increments, {small[-1][0]:.2f} s")
-        after = _lookup_ms(instance, customers)
-        steps = range(INCREMENTS, INCREMENTS + MEASURED)
-        samples = [_increment(instance, customers, step, _LEDGER, release=True) for step in steps]
-        incremental = statistics.median(wall for wall, _ in samples)
-        cpu = statistics.median(used for _, used in samples)
-        return {
-            "customers": customers,
-            "full_seconds": round(seconds, 3),
-            "incremental_seconds": round(incremental, 3),
-            "incremental_to_full_ratio": round(incremental / seconds, 4),
-            "full_cpu_seconds": round(full_cpu, 3),
-            "incremental_cpu_seconds": round(cpu, 3),
-            "small_increment_cpu_seconds": round(statistics.median(used for _, used in small), 3),
-            "incremental_to_full_cpu_ratio": round(cpu / full_cpu, 4),
-            "peak_rss_mb": round(peak),
-            "lookup_p50_ms": round(before, 3),
-            "lookup_after_200_increments_ratio": round(after / before, 3),
-        }
+        return _measured(work, arguments.customers, arguments.increments or INCREMENTS)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if not arguments.home:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _measured(work: Path, customers: int, increments: int) -> dict[str, object]:
+    company = _company(work, customers)
+    instance = Instance.load(work / "i")
+    small, cycle = [], _SMALL_CYCLE if customers < SMALL else _CYCLE
+    while company.steps < increments:
+        step = company.steps
+        is_last = step + 1 == increments
+        release = is_last or (step + 1) % PUBLISHED == 0
+        small.append(_increment(instance, company, cycle[step % len(cycle)], release=release))
+        _note(work, company)
+        if release:
+            _say(f"{step + 1} increments, {small[-1][0]:.2f} s")
+    after, steps = _lookup_ms(instance, customers), company.steps
+    samples = []
+    for _ in range(MEASURED):
+        samples.append(_increment(instance, company, _LEDGER, release=True))
+        _note(work, company)
+    incremental = statistics.median(wall for wall, _ in samples)
+    cpu = statistics.median(used for _, used in samples)
+    return {
+        "customers": customers,
+        "full_seconds": round(company.seconds, 3),
+        "incremental_seconds": round(incremental, 3),
+        "incremental_to_full_ratio": round(incremental / company.seconds, 4),
+        "full_cpu_seconds": round(company.cpu, 3),
+        "incremental_cpu_seconds": round(cpu, 3),
+        "small_increment_cpu_seconds": round(statistics.median(used for _, used in small), 3) if small else None,
+        "incremental_to_full_cpu_ratio": round(cpu / company.cpu, 4),
+        "peak_rss_mb": round(company.peak_mb),
+        "lookup_p50_ms": round(company.lookup_ms, 3),
+        f"lookup_after_{steps}_increments_ratio": round(after / company.lookup_ms, 3),
+    }
 
 
 def _say(text: str) -> None:

@@ -15,17 +15,22 @@ _ENDED = b"ended:"
 """Before the document when it is hashed: the same document, alive, is another state."""
 
 
+def told(root: Path, source: str, stream: str) -> set[tuple[str, str]]:
+    """(loser, survivor) of every merge that a run of the stream has recorded."""
+    return {
+        (pair[0], pair[1])
+        for run in landing.runs(root, source, stream)
+        for pair in landing.manifest(root, source, stream, run).get("merges") or []
+    }
+
+
 def endings(root: Path, source: str, stream: str, merges: list[list[str]], index: Index) -> list[Row]:
     """One deleted row, holding the last document, per living record that a merge told for the first time absorbed.
 
     A record that the source lists again later is alive again: an old merge does not end it twice.
     """
-    told = {
-        tuple(pair)
-        for run in landing.runs(root, source, stream)
-        for pair in landing.manifest(root, source, stream, run).get("merges") or []
-    }
-    losers = sorted({pair[0] for pair in merges if tuple(pair) not in told})
+    known = told(root, source, stream)
+    losers = sorted({pair[0] for pair in merges if tuple(pair) not in known})
     alive = [row_id for row_id, (_, gone) in index.current(losers).items() if not gone]
     if not alive:
         return []

@@ -85,7 +85,7 @@ class Auth:
     def _by_type(self) -> None:
         kind, context = self.spec.type, self.context()
         if kind == "header":
-            self.headers = {self.spec.name: str(render(self.spec.value, context))}
+            self.headers = {str(render(self.spec.name, context)): str(render(self.spec.value, context))}
         elif kind == "basic":
             pair = f"{render(self.spec.username, context)}:{render(self.spec.password, context)}"
             self.headers = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

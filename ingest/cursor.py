@@ -66,14 +66,25 @@ def next_window(spec: IncrementalSpec, watermark: str | None, server_offset: tim
     A server whose clock is behind ours ends the span at its own now, so that nothing is stamped after the bound and
     yet committed before it. A fixed clock (C360_NOW) is taken as the truth.
     """
-    end = clock.now() - timedelta(seconds=spec.lag_s)
-    if not os.environ.get("C360_NOW"):
-        end += min(timedelta(0), server_offset)
+    end = clock.now() - timedelta(seconds=spec.lag_s) + _behind(server_offset)
     initial = datetime.fromisoformat(spec.initial)
     start = initial
     if watermark:
         start = max(initial, datetime.fromisoformat(watermark) - timedelta(seconds=spec.overlap_s))
     return Window(_floor(start, spec.granularity_s), max(_floor(end, spec.granularity_s), initial))
+
+
+def settled_until(window: Window, spec: IncrementalSpec, started_at: datetime, server_offset: timedelta) -> datetime:
+    """The watermark after a run: the window's end, but not beyond the server's own now when the run began.
+
+    How far the server is behind is known only after its first answer, when the first stream's window is already made.
+    """
+    now = started_at - timedelta(seconds=spec.lag_s) + _behind(server_offset)
+    return min(window.end, max(_floor(now, spec.granularity_s), datetime.fromisoformat(spec.initial)))
+
+
+def _behind(server_offset: timedelta) -> timedelta:
+    return timedelta(0) if os.environ.get("C360_NOW") else min(timedelta(0), server_offset)
 
 
 def _floor(instant: datetime, granularity_s: int) -> datetime:

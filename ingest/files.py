@@ -6,68 +6,52 @@ floating numbers as integers, so that an id such as 13085.0 is 13085).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fastexcel
 import polars as pl
 
-from ingest import landing
+from ingest import csv_text, landing
+from ingest.csv_text import AUTO
+from ingest.documents import digest
 from ingest.errors import ContractError
 from ingest.writing import Batch
 
 SUFFIXES = (".csv", ".xlsx", ".xls", ".parquet")
+OTHERS = (".tsv", ".xlsm", ".xlsb", ".ods")
+TEXT = (".csv", ".tsv", ".txt")
 PAGE = 5_000
 
 
-def tables(path: Path) -> list[Path]:
-    """The files of SUFFIXES at `path`, itself or inside the folder, by name; ContractError when there are none."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise ContractError(f"{path} is neither a file nor a folder", remedy="correct the setting of the source")
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(("~", ".")))
-    if not found:
-        raise ContractError(
-            f"{path} holds no file that can be read", valid=", ".join(SUFFIXES), remedy="put the files there"
-        )
-    return found
-
-
-def read_table(path: Path, *, separator: str = ",", sheet: str | None = None) -> pl.DataFrame:
-    """One table. CSV may be UTF-8 (with or without BOM) or GB 18030; of a workbook the first or the named sheet."""
-    suffix = path.suffix.lower()
+def read_table(path: Path, *, separator: str = AUTO, sheet: str | None = None, encoding: str = AUTO) -> pl.DataFrame:
+    """One table. CSV in any encoding that `csv_text` can tell; of a workbook the first or the named sheet."""
     try:
-        if suffix == ".csv":
-            return _csv(path, separator)
-        if suffix == ".parquet":
-            return _plain(pl.read_parquet(path))
-        if suffix in SUFFIXES:
-            return _excel(path, sheet)
+        data = path.read_bytes()
+    except OSError as error:
+        raise ContractError(f"{path.name} cannot be read: {error}", remedy="check the rights of the file") from error
+    return parsed(data, path.name, {"separator": separator, "sheet": sheet or "", "encoding": encoding})
+
+
+def parsed(data: bytes, name: str, settings: dict[str, Any]) -> pl.DataFrame:
+    """The table in a file of this name; `separator`, `sheet` and `encoding` as in the settings of the file source."""
+    suffix = Path(name).suffix.lower()
+    if suffix in TEXT:
+        return csv_text.table(data, name, settings["separator"], settings["encoding"])
+    if suffix not in SUFFIXES + OTHERS:
+        raise ContractError(f"{name} is of no kind that can be read", valid=", ".join(SUFFIXES))
+    try:
+        return _plain(pl.read_parquet(data)) if suffix == ".parquet" else _excel(data, settings["sheet"])
     except (pl.exceptions.PolarsError, fastexcel.FastExcelError, OSError, ValueError) as error:
-        raise ContractError(
-            f"{path.name} cannot be read: {error}", remedy="save it again as CSV UTF-8 or XLSX"
-        ) from error
-    raise ContractError(f"{path.name} is of no kind that can be read", valid=", ".join(SUFFIXES))
+        raise ContractError(f"{name} cannot be read: {error}", remedy="save it again as CSV UTF-8 or XLSX") from error
 
 
-def _csv(path: Path, separator: str) -> pl.DataFrame:
-    data = path.read_bytes()
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        data = data.decode("gb18030").encode()
-    if not data.strip():
-        return pl.DataFrame()
-    return pl.read_csv(data.removeprefix(b"\xef\xbb\xbf"), separator=separator, infer_schema=False)
-
-
-def _excel(path: Path, sheet: str | None) -> pl.DataFrame:
+def _excel(data: bytes, sheet: str) -> pl.DataFrame:
     if sheet:
-        frame = pl.read_excel(path, sheet_name=sheet, infer_schema_length=0, drop_empty_rows=False)
+        frame = pl.read_excel(data, sheet_name=sheet, infer_schema_length=0, drop_empty_rows=False)
     else:
-        frame = pl.read_excel(path, sheet_id=1, infer_schema_length=0, drop_empty_rows=False)
+        frame = pl.read_excel(data, sheet_id=1, infer_schema_length=0, drop_empty_rows=False)
     return frame.with_columns(pl.all().cast(pl.String).str.replace(r"^(\d{4}-\d\d-\d\d) 00:00:00$", "$1"))
 
 
@@ -94,33 +78,43 @@ def records(frame: pl.DataFrame, path: Path) -> Iterator[dict[str, Any]]:
             yield {"_file": path.name, "_row": number, **dict(zip(names, row, strict=True))}
 
 
-def batches(frames: Iterable[tuple[Path, pl.DataFrame]], key: list[str], known: set[str]) -> Iterator[Batch]:
-    """Every row of the tables as a document, known by its `key` columns or its place; then which known ids are gone.
+def rows(frame: pl.DataFrame, name: str, key: list[str], gone: set[str]) -> Iterator[Batch]:
+    """Every row of the file `name` as a document, known by its `key` columns or its place; its id leaves `gone`.
 
     The same documents as `records` gives, with `_id` in front, made a page at a time without touching single rows.
+    Their hashes leave out the file and the row they stand in: a file renamed, or a row moved, is no change.
     """
-    for path, frame in frames:
-        table = _placed(frame, path, key)
-        for start in range(0, table.height, PAGE):
-            page = table.slice(start, PAGE)
-            ids = [str(value) for value in page["_id"]]
-            known.difference_update(ids)
-            documents = page.write_ndjson().encode().split(b"\n")[: page.height]
-            heads = page.select(name for name in ("_id", "_deleted") if name in page.columns).to_dicts()
-            yield Batch(heads, documents=documents, ids=ids)
-    yield Batch([{"_id": row_id, "_deleted": True} for row_id in sorted(known)])
+    table = _placed(frame, name, key)
+    for start in range(0, table.height, PAGE):
+        page = table.slice(start, PAGE)
+        ids = [str(value) for value in page["_id"]]
+        gone.difference_update(ids)
+        documents = page.write_ndjson().encode().split(b"\n")[: page.height]
+        heads = page.select(name for name in ("_id", "_deleted") if name in page.columns).to_dicts()
+        marks = [_mark(row_id, document) for row_id, document in zip(ids, documents, strict=True)]
+        yield Batch(heads, documents=documents, ids=ids, marks=marks)
 
 
-def _placed(frame: pl.DataFrame, path: Path, key: list[str]) -> pl.DataFrame:
-    """The rows that are not blank, with `_id`, `_file` and `_row` before the columns of the file."""
-    row = pl.int_range(2, frame.height + 2)
-    is_filled = pl.any_horizontal(
+def _mark(row_id: str, document: bytes) -> str:
+    # a quote inside a value is escaped, so this is the key itself
+    _, _, rest = document.partition(b',"_row":')
+    return digest(row_id.encode() + b"\0" + rest.partition(b",")[2])
+
+
+def is_filled(frame: pl.DataFrame) -> pl.Expr:
+    """Whether any value of the row is there."""
+    return pl.any_horizontal(
         [pl.col(name).is_not_null() & (pl.col(name).cast(pl.String) != "") for name in frame.columns]
     )
-    parts = [pl.Series([str(value) for value in frame[name]], dtype=pl.String) for name in key]
-    row_id = pl.concat_str(parts or [pl.lit(path.name), row], separator=":")
-    columns = {"_id": row_id, "_file": pl.lit(path.name), "_row": row, **{name: pl.col(name) for name in frame.columns}}
-    return frame.select(is_filled.alias("·"), **columns).filter("·").drop("·") if frame.width else pl.DataFrame()
+
+
+def _placed(frame: pl.DataFrame, name: str, key: list[str]) -> pl.DataFrame:
+    """The rows that are not blank, with `_id`, `_file` and `_row` before the columns of the file."""
+    row = pl.int_range(2, frame.height + 2)
+    parts = [pl.Series([str(value) for value in frame[column]], dtype=pl.String) for column in key]
+    row_id = pl.concat_str(parts or [pl.lit(name), row], separator=":")
+    columns = {"_id": row_id, "_file": pl.lit(name), "_row": row, **{one: pl.col(one) for one in frame.columns}}
+    return frame.select(is_filled(frame).alias("·"), **columns).filter("·").drop("·") if frame.width else pl.DataFrame()
 
 
 def living(home: Path, source: str, stream: str) -> set[str]:

@@ -25,7 +25,10 @@ Page: TypeAlias = "list[Record] | tuple[list[Record], Any] | Batch"
 
 @dataclass
 class Call:
-    """What a hook may use. `stream` and `window` are None while logging in."""
+    """What a hook may use. `stream` and `window` are None while logging in; `step` is the pass that is read now.
+
+    `token` is what a page of the last committed run gave as its token; `warnings` are told with the run.
+    """
 
     source: str
     settings: dict[str, Any]
@@ -36,6 +39,9 @@ class Call:
     window: Window | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
     full: bool = False
+    step: str = "window"
+    token: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import random
 import threading
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ingest import settings as source_settings
 from ingest.answers import Answer, Verdict, judge
 from ingest.auth import Auth, chosen
 from ingest.budget import Budgets
+from ingest.database import Database
 from ingest.errors import ContractError, LoginError, SourceBusy
 from ingest.hooks import Call, Hooks
 from ingest.slices import Slicer
@@ -69,9 +71,16 @@ class SourceClient:
             redactor.add,
         )
 
+    @cached_property
+    def database(self) -> Database:
+        """The database of a source of kind "sql"."""
+        return Database(self)
+
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
+        if self.spec.connector.kind == "sql":
+            self.database.close()
 
     def context(self) -> dict[str, Any]:
         """The placeholders that do not depend on a stream."""
@@ -124,7 +133,7 @@ class SourceClient:
             except httpx.TransportError as error:
                 verdict = Verdict("retry", f"{host}: {type(error).__name__} {error}")
                 continue
-            self._count(len(response.content))
+            self.count(len(response.content))
             outcome = judge(response, self.spec.http, self.source.name, slicer)
             if isinstance(outcome, Answer):
                 return outcome
@@ -193,6 +202,8 @@ class SourceClient:
         self._take_budget(stream)
         context = self.context()
         query = {**render(self.spec.http.params, context), **(params or {})}
+        if self.spec.http.body and isinstance(body, dict):
+            body = {**render(self.spec.http.body, context), **body}
         request = self._http.build_request(
             method,
             _with(self.absolute(path), _plain(query)),
@@ -204,9 +215,9 @@ class SourceClient:
         try:
             response = self._http.send(request)
         except httpx.TransportError as error:
-            self._count(0)
+            self.count(0)
             return Verdict("retry", f"{where}: {request.url.host} {type(error).__name__} {error}")
-        self._count(len(response.content))
+        self.count(len(response.content))
         self._notice_clock(response)
         return judge(response, self.spec.http, where, slicer)
 
@@ -216,7 +227,8 @@ class SourceClient:
         if stream and stream.rate:
             self._budgets.of(stream.bucket or stream.name, str(render(stream.rate, context))).take()
 
-    def _count(self, size: int) -> None:
+    def count(self, size: int) -> None:
+        """Count one call and the bytes it brought."""
         with self._lock:
             self.requests += 1
             self.bytes += size
@@ -239,17 +251,25 @@ class SourceClient:
 
     def _check_host(self, url: str, base: str) -> None:
         host = urlsplit(url).hostname or ""
-        if self._loopback_only and not _is_loopback(host):
-            raise ContractError(
-                f"source {self.source.name}: a demo instance does not speak to {host or url!r}",
-                remedy="set mode = live in c360.toml to collect from real systems",
-            )
+        self.check_loopback(host or url)
         allowed = {urlsplit(base).hostname, urlsplit(str(self.auth_url())).hostname} if base else {host}
         if host not in allowed:
             raise ContractError(
                 f"source {self.source.name}: the address {host!r} is not the source's own host",
                 valid=", ".join(sorted(name for name in allowed if name)),
                 remedy="credentials are never sent elsewhere; correct base_url if the host has moved",
+            )
+
+    def hide(self, text: str) -> None:
+        """Keep a form of a secret out of every message."""
+        self._redactor.add(text)
+
+    def check_loopback(self, host: str) -> None:
+        """A demo instance speaks to this machine only: ContractError otherwise."""
+        if self._loopback_only and not _is_loopback(host):
+            raise ContractError(
+                f"source {self.source.name}: a demo instance does not speak to {host!r}",
+                remedy="set mode = live in c360.toml to collect from real systems",
             )
 
     def auth_url(self) -> str:

@@ -138,9 +138,9 @@ class Index:
         return known
 
     def children(self, parent_id: str) -> set[str]:
-        """Ids of a parent's living rows."""
+        """Ids of a parent's living rows; one that this run has written is where this run has put it."""
         rows = self._db.execute(
-            "select id from rows where parent_id = ? and deleted = 0"
+            "select id from rows where parent_id = ? and deleted = 0 and id not in (select id from run_rows)"
             " union select id from run_rows where parent_id = ? and deleted = 0",
             (parent_id, parent_id),
         )

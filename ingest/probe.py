@@ -79,6 +79,12 @@ def probe(
     return found
 
 
+def told(one: Probe) -> str:
+    """What a stream answered, as one line."""
+    more = " ".join(filter(None, [one.message, f"To do: {one.remedy}." if one.remedy else None]))
+    return f"{one.stream:24} {one.state:8} {one.rows:>6,} rows on the first page" + (f"  {more}" if more else "")
+
+
 _NO_LOGIN = "sign-in: "
 
 
@@ -112,7 +118,7 @@ def _explain(result: Probe, error: C360Error, redactor: Redactor) -> None:
 
 def _first_page(client: SourceClient, stream: StreamSpec, place: Path, result: Probe) -> None:
     window = next_window(stream.incremental, None, client.server_offset)
-    call = replace(client.call, stream=stream, window=window, full=True)
+    call = replace(client.call, stream=stream, window=window, full=True, warnings=[])
     if client.hooks.prepare:
         call.prepared = client.hooks.prepare(call)
     if stream.parent and not landing.runs(place, client.source.name, stream.parent.stream):
@@ -127,6 +133,7 @@ def _first_page(client: SourceClient, stream: StreamSpec, place: Path, result: P
     close = getattr(batches, "close", None)
     if close:
         close()
+    result.message = "; ".join([*call.warnings, *state.get("warnings", [])]) or None
     if batch is None:
         return
     result.rows = len(batch.records)

@@ -15,6 +15,7 @@ from ingest import bounds, jobs, landing, paginate
 from ingest.ahead import ahead
 from ingest.answers import Answer, holds
 from ingest.cursor import Window, written
+from ingest.database import Ask
 from ingest.documents import find, identify, loads, text_of
 from ingest.errors import ContractError, StreamRefused
 from ingest.hooks import Call
@@ -47,8 +48,11 @@ class Reader:
 
     def batches(self, step: dict[str, Any], page: Any) -> Iterator[Batch]:
         """Batches of one pass, going on from `page` (None: from the start)."""
+        self.call.step = step["kind"]
         if self.stream.parent:
             yield from self._children(self.stream.parent, page)
+        elif self.client.spec.connector.kind == "sql":
+            yield from self.client.database.batches(self._ask_of(step), page, self.where)
         elif self.client.spec.connector.kind == "files" or self.stream.hook.get("pages"):
             yield from self._hooked(page)
         else:
@@ -60,6 +64,11 @@ class Reader:
         if stream.assertions.bounded and step["kind"] == "window" and not self.state["full"]:
             return bounds.guarded(pages, stream, self.window, self._zone(), self.where)
         return pages
+
+    def _ask_of(self, step: dict[str, Any]) -> Ask:
+        full = bool(self.state["full"])
+        warnings = self.state.setdefault("warnings", [])
+        return Ask(self.stream, step, self.window, self._zone(), full, self._context(step), warnings)
 
     def _hooked(self, page: Any) -> Iterator[Batch]:
         pages = self.client.hooks.pages
@@ -144,7 +153,7 @@ class Reader:
             context["window"] = {**context["window"], "start": state["from"]}
         if state.get("url"):
             return self.client.request(
-                stream.method, state["url"], headers=stream.headers, stream=stream, slicer=slicer
+                stream.method, state["url"], headers=render(stream.headers, context), stream=stream, slicer=slicer
             )
         params, body = stream.params, stream.body
         if state.get("tie"):

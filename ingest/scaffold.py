@@ -8,6 +8,7 @@ from pathlib import Path
 from ingest.errors import SpecError
 from ingest.spec import SourceSpec
 
+KINDS = ("http", "sql")
 ROLES = ("crm", "erp", "tickets", "projects", "files")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{1,39}$")
 _ENTITY = {
@@ -61,6 +62,31 @@ incremental = {{ type = "window", overlap_s = 600 }}          # window | token |
 assertions = {{ required = ["id", "updated_at"] }}
 """
 
+_SQL = """# {name}: which tables of this database are read. All keys: docstring of ingest/spec.py, docs/databases.md.
+
+[connector]
+name = "{name}"
+label = "{label}"
+role = "{role}"
+kind = "sql"
+zone = "UTC"                          # zone of its wall clocks (columns without a zone)
+
+[sql]
+dialect = "postgresql"                # postgresql | mysql (and MariaDB) | sqlserver
+
+# host, port, database, user, password, tls, ca and row_security are settings without being described here
+
+[[stream]]                            # one table; the folder name in landing
+name = "records"
+entities = ["{entity}"]
+table = "records"                     # or schema.records; or query = "select …"
+# fields = ["id", "name"]             # default: every column the role may see
+id = "id"                             # a column that is never empty, best the primary key; several: ["a", "b"]
+updated = "updated_at"                # the column that every change moves; without one: incremental type none
+incremental = {{ type = "window", overlap_s = 600 }}
+deletes = {{ type = "sweep" }}          # none | flag | sweep | full
+"""
+
 _MAPPING = """# Meaning of {name}'s documents. The language: model/conform/README.md; columns: model/schema/.
 
 [mapping]
@@ -105,7 +131,26 @@ def test_description_fits_the_answer() -> None:
 '''
 
 
-def new_source(name: str, config_dir: Path, role: str = "crm", label: str = "") -> list[Path]:
+_SQL_TEST = '''"""The connector {name}: its description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.spec import SourceSpec
+
+CONFIG_DIR = Path(__file__).parents[1]
+
+
+def test_every_table_says_how_its_rows_are_known() -> None:
+    """`c360 source test` asks the database itself."""
+    for stream in SourceSpec.load("{name}", CONFIG_DIR).streams:
+        assert stream.table or stream.query
+        assert all(stream.id_paths)
+'''
+
+
+def new_source(name: str, config_dir: Path, role: str = "crm", label: str = "", kind: str = "http") -> list[Path]:
     """Write a connector of the company's own below `config_dir` (an instance's config folder); the files written.
 
     sources/<name>/source.toml, conform/<name>.toml, tests/test_<name>.py. SpecError when the name is taken or
@@ -115,12 +160,14 @@ def new_source(name: str, config_dir: Path, role: str = "crm", label: str = "") 
         raise SpecError(f"{name!r} is no connector name", valid="small letters, digits and _, beginning with a letter")
     if role not in ROLES:
         raise SpecError(f"{role!r} is no role", valid=", ".join(ROLES))
+    if kind not in KINDS:
+        raise SpecError(f"{kind!r} is no kind of source", valid=", ".join(KINDS))
     entity = _ENTITY[role]
     values = {"name": name, "label": label or name, "role": role, "entity": entity, "fields": _FIELDS[entity]}
     files = {
-        config_dir / "sources" / name / "source.toml": _SOURCE,
+        config_dir / "sources" / name / "source.toml": _SQL if kind == "sql" else _SOURCE,
         config_dir / "conform" / f"{name}.toml": _MAPPING,
-        config_dir / "tests" / f"test_{name}.py": _TEST,
+        config_dir / "tests" / f"test_{name}.py": _SQL_TEST if kind == "sql" else _TEST,
     }
     taken = [str(path) for path in files if path.exists()]
     if taken:

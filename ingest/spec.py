@@ -8,7 +8,7 @@ Every key, with its default; an unknown key is refused and the valid ones are li
     label = "Acme ERP"            # shown to people
     role = "erp"                  # crm | erp | tickets | projects | files
     docs = "https://…"            # the vendor's reference
-    kind = "http"                 # http | files (files: every stream is read by the hook `pages`)
+    kind = "http"                 # http | sql (see Databases) | files (every stream is read by the hook `pages`)
     zone = "UTC"                  # zone of the vendor's times that carry none; may be "{settings.zone}"
 
     [settings.base_url]           # what c360.toml may set under settings; reachable as {settings.base_url}
@@ -23,6 +23,7 @@ Every key, with its default; an unknown key is refused and the valid ones are li
     base_url = "{settings.base_url}"
     headers = {}                  # sent with every call
     params = {}                   # query parameters of every call
+    body = {}                     # fields of every JSON body that is a table, for vendors who want a token there
     timeout_s = 60
     concurrency = 4               # calls in flight for substreams
     rate = "10/s"                 # calls per second | minute | hour: 10/s, 10/min, 1000/h; "" = no limit of ours
@@ -78,7 +79,7 @@ Every key, with its default; an unknown key is refused and the valid ones are li
     page = { type = "single" }    # see Page below
     incremental = { type = "none" }          # see Incremental below
     deletes = { type = "none" }              # see Deletes below
-    merges = { path = "MasterRecordId" }     # the loser carries the survivor's id; or survivor side:
+    merges = { path = "MasterRecordId" }     # the loser carries the survivor's id and is deleted; or survivor side:
                                              #   { path = "merged_ids", on = "survivor", separator = ";" }
     parent = { stream = "tickets" }          # substream, see Parent below
     when = "{settings.audits}"    # the stream is read only when this is true
@@ -128,6 +129,13 @@ Every key, with its default; an unknown key is refused and the valid ones are li
             {parent.<path>} and {parent_id}; records = path inside the parent's own document (no call at all).
             A parent's rows are replaced as a set. every_run = true: all parents, not only changed ones.
 
+Databases (kind = "sql"; docs/databases.md): [sql] dialect = "mysql"   # postgresql | mysql | sqlserver
+    settings host, port, database, user, password, tls, ca, row_security are there without being described.
+    A stream has table = "schema.table" or query = "select …" instead of path, params, body, records and page; its id,
+    updated, fields, drop and assertions name columns; incremental none or window (no filter: `updated` is compared
+    as its type wants it; format and zone for numbers, texts and wall clocks), reread and by_id as conditions
+    (columns are q.x); deletes none, flag, sweep or full.
+
 Placeholders: {settings.x} {auth.x} {prepared.x} {window.start} {window.end} {filter} {fields} {cursor} {page.x}
 {parent.x} {parent_id} {stream}. A text that is one placeholder keeps the value's type; an empty value removes the
 parameter. "{{" and "}}" are literal braces.
@@ -140,6 +148,7 @@ hooks.py may define (all optional; `call` is ingest.hooks.Call: source, settings
                                                       table says hook = { pages = true } (always for kind = "files");
                                                       a state given with a page lets a killed run continue there; a
                                                       page may be an ingest.writing.Batch of ready documents
+                                                      (call.step: window, or sweep when all ids are wanted)
     records(call, payload) -> list[dict]              replaces the `records` path
     record(call, record: dict) -> dict | None         last word on one record; None drops it
 """
@@ -153,7 +162,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from ingest import links
+from ingest import links, spec_sql
 from ingest.errors import SpecError
 from ingest.spec_parts import (
     DeletesSpec,
@@ -167,6 +176,7 @@ from ingest.spec_parts import (
     Strict,
     explain,
 )
+from ingest.spec_sql import SqlSpec
 
 SHIPPED = Path(__file__).parent / "sources"
 
@@ -178,7 +188,7 @@ class ConnectorSpec(Strict):
     label: str
     role: Literal["crm", "erp", "tickets", "projects", "files"]
     docs: str = ""
-    kind: Literal["http", "files"] = "http"
+    kind: Literal["http", "files", "sql"] = "http"
     zone: str = "UTC"
 
 
@@ -199,6 +209,7 @@ class HttpSpec(Strict):
     base_url: str = ""
     headers: dict[str, str] = {}
     params: dict[str, Any] = {}
+    body: dict[str, Any] = {}
     timeout_s: float = Field(default=60.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=32)
     rate: Rate = ""
@@ -253,6 +264,8 @@ class StreamSpec(Strict):
     body: dict[str, Any] = {}
     headers: dict[str, str] = {}
     records: str = ""
+    table: str = ""
+    query: str = ""
     id: str | list[str]
     updated: str = ""
     fields: list[str] = []
@@ -282,9 +295,21 @@ class SourceSpec(Strict):
     settings: dict[str, SettingSpec] = {}
     http: HttpSpec = HttpSpec()
     auth: AuthSpec = AuthSpec()
+    sql: SqlSpec = SqlSpec()
     links: dict[str, str] = {}
     streams: list[StreamSpec] = Field(alias="stream", min_length=1)
     folder: Path = Field(default=SHIPPED, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, raw: Any) -> Any:
+        return spec_sql.with_settings(raw)
+
+    @model_validator(mode="after")
+    def _sql_fits(self) -> SourceSpec:
+        if wrong := spec_sql.problem(self.connector.kind, self.sql, self.streams):
+            raise ValueError(wrong)
+        return self
 
     @model_validator(mode="after")
     def _streams_fit(self) -> SourceSpec:

@@ -92,7 +92,7 @@ class StreamRun:
             "window": window.to_json(),
             "full": full,
             "token": None if full else self.committed.get("token"),
-            "settle": bool(self.committed.get("settle")),
+            "settle": bool(self.committed.get("settle")) or (full and self._gives_up_token()),
             "passes": self._passes(full),
             "pass": 0,
             "page": None,
@@ -116,6 +116,10 @@ class StreamRun:
         if deletes.type == "sweep" and self.committed and self._sweep_is_due():
             passes.append({"kind": "sweep", "filter": spec.full or "" if deletes.filter is None else deletes.filter})
         return passes
+
+    def _gives_up_token(self) -> bool:
+        """Whether a full read replaces a cursor that would have told of deletions: only missing shows them."""
+        return self.stream.incremental.type == "token" and bool(self.committed.get("token"))
 
     def _sweep_is_due(self) -> bool:
         return self.full or _is_due(self.committed.get("swept_at"), self.stream.deletes.every_h)
@@ -154,6 +158,8 @@ class StreamRun:
             self.stream,
             window,
             full=self.state["full"],
+            token=self.state["token"],
+            warnings=self.outcome.warnings,
         )
         hooks = self.client.hooks
         if hooks.prepare:
@@ -178,11 +184,19 @@ class StreamRun:
         if self._lists_all(step) or step["kind"] == "sweep":
             self.state["suspected"] = settle_missing(self.stream, self.index, self.writing, self.outcome)
             self.state["swept_at"] = clock.now().isoformat()
-            if self.index.returned() or (self.state["settle"] and self.state["suspected"]):
+            is_back = step["kind"] == "sweep" and self._has_returned()  # a window has read what it lists
+            if is_back or (self.state["settle"] and self.state["suspected"]):
                 self.state["full_next"] = True
         self.state["pass"] += 1
         self.state["page"] = None
         self._save()
+
+    def _has_returned(self) -> bool:
+        """Whether a record known as deleted is listed again; one that names its survivor may be listed still."""
+        returned, merges = set(self.index.returned()), self.stream.merges
+        if returned and merges and merges.on == "loser":
+            returned -= {loser for loser, _ in absorbed.told(self.root, self.source, self.stream.name)}
+        return bool(returned)
 
     def _has_passes(self) -> bool:
         return any(step["kind"] == "gone" for step in self.state["passes"])
@@ -253,8 +267,13 @@ class StreamRun:
                 self.index.watch(ids)
 
     def _save(self) -> None:
+        self.state["behind_s"] = self._behind().total_seconds()
         self.state["counts"] = [self.outcome.received, self.outcome.landed, self.outcome.deleted]
         self.writing.save(self.state)
+
+    def _behind(self) -> timedelta:
+        """How far the server's clock was behind ours in this run, also before a kill."""
+        return min(self.client.server_offset, timedelta(seconds=self.state.get("behind_s", 0.0)))
 
     def _commit(self) -> Outcome:
         if self.stream.merges and self.stream.merges.on == "survivor":
@@ -299,8 +318,14 @@ class StreamRun:
         return runs[-1] if runs else ""
 
     def _position(self) -> dict[str, Any]:
+        settled = cursor.settled_until(
+            cursor.Window.from_json(self.state["window"]),
+            self.stream.incremental,
+            unstamp(self.state["started_at"]),
+            self._behind(),
+        )
         position = {
-            "watermark": self.state["window"][1],
+            "watermark": settled.isoformat(),
             "token": self.state["token"] or self.state.get("next_token"),
             "full_at": self.state["started_at"] if self.state["full"] else self.committed.get("full_at"),
             "passed": {**self.committed.get("passed", {}), **self.state.get("passed", {})} or None,

@@ -35,7 +35,8 @@ class Batch:
     """Records that belong together, and where to go on after them.
 
     With `parent_id` the records are all the living children of that parent. With `documents` (JSON in UTF-8, one per
-    record) the records hold only the values that collecting looks at; `ids` are theirs, "" for a record without one.
+    record) the records hold only the values that collecting looks at; `ids` are theirs, "" for a record without one,
+    and `marks` their hashes, where a part of the document (the file it stood in) makes no other state.
     """
 
     records: list[dict[str, Any]]
@@ -44,6 +45,7 @@ class Batch:
     parent_id: str | None = None
     documents: list[bytes] | None = None
     ids: list[str] | None = None
+    marks: list[str] | None = None
 
     @classmethod
     def joined(cls, batches: list[Batch], parent_id: str) -> Batch:
@@ -61,6 +63,11 @@ class Batch:
 def _whole(document: bytes) -> dict[str, Any]:
     record: dict[str, Any] = loads(document.decode())
     return record
+
+
+def _mark(document: bytes, parent_id: str | None) -> str:
+    """The hash of a document; a child that moves to another parent is another state with the same document."""
+    return digest(document if parent_id is None else parent_id.encode() + b":" + document)
 
 
 class Writing:
@@ -95,7 +102,7 @@ class Writing:
         """Add the changed records of `batch`; the ids of all of them."""
         self.outcome.received += len(batch.records)
         if batch.documents is not None and batch.ids is not None and self._is_plain() and all(batch.ids):
-            marks = [digest(document) for document in batch.documents]
+            marks = batch.marks or [_mark(document, batch.parent_id) for document in batch.documents]
             known = self._known(batch.ids)
             if not known and batch.parent_id is None and len(set(batch.ids)) == len(batch.ids):
                 self._put_new(batch.ids, batch.documents, marks)
@@ -118,9 +125,11 @@ class Writing:
 
     def _rows(self, batch: Batch) -> list[Row]:
         if batch.documents is not None and batch.ids is not None:
-            made = list(map(self._row, batch.records, batch.documents, batch.ids))
+            made = list(map(self._row, batch.records, repeat(batch.parent_id), batch.documents, batch.ids))
+            if batch.marks is not None:
+                made = [row and (row[0], row[1], mark, row[3]) for row, mark in zip(made, batch.marks, strict=True)]
         else:
-            made = [self._row(record, None, "") for record in batch.records]
+            made = [self._row(record, batch.parent_id) for record in batch.records]
         return [row for row in made if row]
 
     @staticmethod
@@ -136,8 +145,7 @@ class Writing:
 
     def _children(self, parent_id: str) -> set[str]:
         fresh = {key for key, row in self._pending.items() if row[2] == parent_id and not row[3]}
-        gone = {key for key, row in self._pending.items() if row[3]}
-        return (self.index.children(parent_id) | fresh) - gone
+        return (self.index.children(parent_id) - self._pending.keys()) | fresh
 
     def living(self, ids: Iterable[str]) -> list[str]:
         """Those of `ids` that are known and not deleted, each once."""
@@ -160,7 +168,9 @@ class Writing:
         self.index.note_plain(self._plain)
         self._pending, self._plain = {}, {}
 
-    def _row(self, record: dict[str, Any], document: bytes | None, row_id: str) -> Row | None:
+    def _row(
+        self, record: dict[str, Any], parent_id: str | None, document: bytes | None = None, row_id: str = ""
+    ) -> Row | None:
         """The row of a record, None when the connector drops it. A `document` given is the record, already cut."""
         shaped = self.shape(record) if self.shape else record
         if shaped is None:
@@ -179,23 +189,34 @@ class Writing:
         row_id = row_id or self.identify(shaped)
         if self.stream.merges:
             self._note_merges(row_id, shaped)
-        return row_id, document, digest(document), self._is_deleted(shaped)
+        return row_id, document, _mark(document, parent_id), self._is_deleted(row_id, shaped)
 
-    def _is_deleted(self, record: dict[str, Any]) -> bool:
+    def _is_deleted(self, row_id: str, record: dict[str, Any]) -> bool:
+        """Whether the record says that it is gone: by its flag, or by naming the record that it was merged into."""
         deletes = self.stream.deletes
-        if deletes.type != "flag":
-            return False
-        return holds(Stop(path=deletes.path, values=deletes.values), record)
+        if deletes.type == "flag" and holds(Stop(path=deletes.path, values=deletes.values), record):
+            return True
+        return self._survivor(record) not in ("", row_id)
+
+    def _survivor(self, record: dict[str, Any]) -> str:
+        """The id that a loser of a merge names; "" for any other record."""
+        spec = self.stream.merges
+        if not spec or spec.on != "loser":
+            return ""
+        value = find(record, spec.path)
+        value = value[0] if isinstance(value, list) and value else value
+        return "" if value in (None, "", []) else text_of(value).split(spec.separator)[0]
 
     def _note_merges(self, row_id: str, record: dict[str, Any]) -> None:
         spec = self.stream.merges
         value = find(record, spec.path) if spec else None
         if not spec or value in (None, "", []):
             return
-        others = value if isinstance(value, list) else text_of(value).split(spec.separator)
         if spec.on == "loser":
-            pairs = [[row_id, text_of(others[0])]]
+            survivor = self._survivor(record)
+            pairs = [[row_id, survivor]] if survivor != row_id else []
         else:
+            others = value if isinstance(value, list) else text_of(value).split(spec.separator)
             pairs = [[text_of(loser), row_id] for loser in others if text_of(loser) != row_id]
         self.merges.extend(pair for pair in pairs if pair not in self.merges)
 

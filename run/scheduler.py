@@ -111,6 +111,11 @@ class Daemon:
         finally:
             self._busy.release()
 
+    def take_back(self) -> None:
+        """What a scheduler that was killed had begun waits again. Under the lease no other one is at work."""
+        with self.instance.store.begin() as connection:
+            connection.execute(update(sync_requests).where(sync_requests.c.state == "running").values(state="waiting"))
+
     def _refresh(self, wanted: list[str]) -> None:
         state, message = "done", None
         try:
@@ -160,6 +165,7 @@ class Daemon:
     def run(self) -> None:
         """Hold the scheduler lease and tick until stopped."""
         with lease(self.instance.store, "scheduler", ttl_s=30):
+            self.take_back()
             scheduler = BackgroundScheduler(timezone="UTC")
             scheduler.add_job(self.tick, "interval", seconds=TICK_SECONDS, max_instances=1, coalesce=True)
             previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -8,7 +8,7 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import drift_panel, syncing, words
+from views.parts import drift_panel, health_panel, syncing, words
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, h, join, link, table, tag
 from views.parts.panels import rows_panel
@@ -41,6 +41,8 @@ def page() -> None:
     drift_panel.show(context, chosen)
     st.html(_runs(look, [run for run in data["runs"] if chosen in {None, run["source"]}]))
     st.html(_rejects(look, [row for row in data["rejects"] if chosen in {None, row["source"]}]))
+    if not chosen:
+        health_panel.show(context)
 
 
 def _streams(context: state.Context, source: str) -> None:
@@ -87,7 +89,12 @@ def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:
         Row(
             [
                 look.when(run["started_at"]),
-                join([look.label("source", run["source"]), tag("span", look.text(run["stream"]), class_="below")]),
+                join(
+                    [
+                        tag("span", look.label("source", run["source"]), class_="n"),
+                        tag("span", look.text(run["stream"]), class_="below"),
+                    ]
+                ),
                 look.text(run["stream"]),
                 look.count(run["rows_landed"]),
                 look.count(run["rows_changed"]),

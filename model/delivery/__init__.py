@@ -9,6 +9,7 @@ carriers.py   the configured channels: smtp.py, robots.py (WeCom, DingTalk, Feis
 sender.py     deliver: drain the outbox with retries, dead letters and a ledger; preview
 faults.py     how a hand-over fails
 letters.py    letters to customers by mail
+report.py     the monthly integration health report
 holding.py    nothing leaves after a restore until a person releases it
 health.py     what `c360 doctor` says about alerts and channels
 """

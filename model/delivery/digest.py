@@ -20,7 +20,7 @@ from model.delivery.people import Target
 from ops.instance import Instance
 from ops.texts import text
 
-Kind = Literal["digest", "urgent"]
+Kind = Literal["digest", "urgent", "report"]
 _SEVERITIES = ("critical", "warning", "info")
 # Where the worklist answers an alert; all others lead to the customer.
 _WORKLIST_SUBJECTS = frozenset({"item"})

@@ -24,6 +24,7 @@ from model.delivery.faults import Refused, Throttled, Uncertain
 from model.delivery.outbox import forget_told, moment, write_messages
 from model.delivery.pending import pending
 from model.delivery.people import Directory, Target
+from model.delivery.report import write_report
 from model.publish import current
 from ops import clock
 from ops.errors import FatalError
@@ -78,7 +79,9 @@ def deliver(instance: Instance, *, dry_run: bool = False, published: PublishedBu
         return asdict(result)
     with lease(instance.store, "delivery"):
         result.uncertain += _report_interrupted(instance.store)
-        result.composed = len(write_messages(instance, build))
+        day = clock.today(instance.config.zone)
+        reports = write_report(instance, Directory.load(instance, build, day), day)
+        result.composed = len(write_messages(instance, build)) + len(reports)
         problems = []
         for name, carrier in carriers(instance).items():
             try:

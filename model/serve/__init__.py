@@ -25,6 +25,7 @@ from model.serve.faults import ledger_control, ledger_faults
 from model.serve.field_conflicts import field_conflicts, field_decisions, retract_field, settle_field
 from model.serve.find import Ambiguous, NotFound, resolve, search
 from model.serve.freshness import freshness
+from model.serve.integration import integration_report
 from model.serve.invoices import record_invoice_received
 from model.serve.leavers import leavers
 from model.serve.letters import Document, letter, record_letter, statement_document
@@ -105,6 +106,7 @@ __all__ = [
     "freshness",
     "has_scheduler",
     "import_list",
+    "integration_report",
     "key_history",
     "leavers",
     "ledger_control",

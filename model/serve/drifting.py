@@ -201,9 +201,10 @@ def settle_change(viewer: Viewer, db: Served, planned_id: int, state: str, note:
         done = connection.execute(
             update(planned).where(planned.c.planned_id == planned_id, planned.c.state == "announced").values(**values)
         )
+        source = connection.execute(select(planned.c.source).where(planned.c.planned_id == planned_id)).scalar()
         if not done.rowcount:
             raise NotFound(f"no change {planned_id} is announced", remedy="`c360 drift announced` lists them")
-        connection.execute(_audited(viewer, "change.settle", str(planned_id), json.dumps({"state": state})))
+        connection.execute(_audited(viewer, "change.settle", str(planned_id), json.dumps({"state": state, "source": source})))
 
 
 def _may(viewer: Viewer) -> None:

@@ -61,7 +61,7 @@ def test_every_placeholder_means_something(spec: SourceSpec) -> None:
 def test_stream_says_how_it_is_identified_and_paged(spec: SourceSpec, stream: StreamSpec) -> None:
     assert all(stream.id_paths)
     assert len(set(stream.id_paths)) == len(stream.id_paths)
-    by_hook = spec.connector.kind == "files" or bool(stream.hook.get("pages"))
+    by_hook = spec.connector.kind in {"files", "sql"} or bool(stream.hook.get("pages"))
     from_parent = stream.parent is not None and stream.parent.records is not None
     if by_hook or from_parent:
         return
@@ -82,7 +82,7 @@ def test_stream_asserts_something(spec: SourceSpec, stream: StreamSpec) -> None:
 def test_stream_that_pages_over_a_window_can_see_its_parts(spec: SourceSpec, stream: StreamSpec) -> None:
     asked: Any = [stream.path, stream.params, stream.body, stream.page.tie, stream.incremental.filter]
     used = {f"{root}.{path}" for root, path in placeholders(asked)} | {root for root, _ in placeholders(asked)}
-    by_hook = spec.connector.kind == "files" or bool(stream.hook.get("pages"))
+    by_hook = spec.connector.kind in {"files", "sql"} or bool(stream.hook.get("pages"))
     if by_hook:
         return
     kind = stream.page.type

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from fake import Seen, documents, make_instance, serving
 
 from ingest import landing
 from ingest.collect import sync
+from ingest.cursor import read_cursor
 
 SWEPT = """
 [[stream]]
@@ -108,6 +110,41 @@ def test_delete_by_flag_and_merge_are_recorded(tmp_path: Path) -> None:
     assert sorted(documents(instance, "things")) == ["1", "2"]
 
 
+MERGED = """
+[[stream]]
+name = "things"
+path = "things"
+records = "items"
+id = "id"
+deletes = { type = "sweep", every_h = 0 }
+merges = { path = "master" }
+"""
+
+
+def test_a_loser_that_names_its_survivor_is_deleted_though_the_list_still_names_it(tmp_path: Path) -> None:
+    """No flag says so; a record that names itself is no loser; and a merge that is undone is alive again."""
+    rows: list[dict[str, Any]] = [{"id": number, "master": None} for number in range(1, 5)]
+    rows[3]["master"] = 4
+    with serving(lambda _: {"items": rows}) as fake:
+        instance = make_instance(tmp_path, fake.url, MERGED)
+        sync(instance, "src")
+        rows[1]["master"] = 1
+        (result,) = sync(instance, "src")
+        assert (result.rows_landed, result.rows_deleted) == (1, 1)
+        last = landing.runs(instance.landing, "src", "things")[-1]
+        assert landing.manifest(instance.landing, "src", "things", last)["merges"] == [["2", "1"]]
+        frames = landing.read_run(instance.landing, "src", "things", last)
+        assert [row for frame in frames for row in frame.select("id", "document", "deleted").rows()] == [
+            ("2", '{"id":2,"master":1}', True)
+        ]
+        for _ in range(2):
+            assert sync(instance, "src")[0].rows_landed == 0
+        assert not read_cursor(instance.store, "src", "things").get("full"), "a listed loser asks for no full read"
+        rows[1]["master"] = None
+        sync(instance, "src")
+    assert sorted(documents(instance, "things")) == ["1", "2", "3", "4"]
+
+
 CHILDREN = """
 [[stream]]
 name = "orders"
@@ -155,6 +192,32 @@ def test_children_follow_changed_parents_and_are_replaced_as_a_set(tmp_path: Pat
         sync(instance, "src")
         assert len(documents(instance, "orders")) == 4
         assert len(documents(instance, "lines")) == 8
+
+
+@pytest.mark.parametrize(("from_", "to"), [("1", "2"), ("2", "1")])
+def test_a_child_that_moves_to_another_parent_is_kept(tmp_path: Path, from_: str, to: str) -> None:
+    orders = {str(n): {"id": n, "v": 0} for n in range(1, 4)}
+    lines = {key: [{"id": f"{key}-1"}] for key in orders}
+
+    def handle(seen: Seen) -> Any:
+        parts = seen.path.strip("/").split("/")
+        return {"items": list(orders.values())} if len(parts) == 1 else {"lines": lines[parts[1]]}
+
+    with serving(handle) as fake:
+        instance = make_instance(tmp_path, fake.url, CHILDREN)
+        sync(instance, "src")
+        lines[to] += lines[from_]
+        lines[from_] = []
+        for key in (from_, to):
+            orders[key] = {**orders[key], "v": 1}
+        sync(instance, "src")
+        assert sorted(documents(instance, "lines")) == ["1-1", "2-1", "3-1"]
+        parents = {
+            row[0]: row[1]
+            for frame in landing.read(instance.landing, "src", "lines")
+            for row in frame.filter(~pl.col("deleted")).select("id", "parent_id").rows()
+        }
+        assert parents == {"3-1": "3", f"{from_}-1": to, f"{to}-1": to}
 
 
 def test_min_rows_refuses_an_empty_full_read(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fake import Seen, documents, serving
 from ingest.collect import sync
 from ingest.errors import SpecError
 from ingest.scaffold import ROLES, new_source
+from ingest.spec import SourceSpec
 from ops import secrets
 from ops.instance import Instance, InstanceConfig, SourceConfig
 
@@ -60,3 +61,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_unusable_names(tmp_path: Path, name: str) -> None:
     with pytest.raises(SpecError, match="is no connector name"):
         new_source(name, tmp_path)
+
+
+def test_a_new_source_of_a_database_is_described_and_its_test_passes(tmp_path: Path) -> None:
+    *_, test = new_source("acme", tmp_path, "erp", kind="sql")
+    stream = SourceSpec.load("acme", tmp_path).stream("records")
+    assert (stream.table, stream.id, stream.deletes.type) == ("records", "id", "sweep")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(test)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    with pytest.raises(SpecError, match="Valid: http, sql"):
+        new_source("other", tmp_path, kind="oracle")

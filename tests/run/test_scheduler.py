@@ -61,3 +61,14 @@ def test_due_times_come_from_the_ledger_and_requests_are_taken_once(tmp_path) ->
     assert take_requests(instance) == ["crm"]
     assert take_requests(instance) == []
     Daemon(instance)
+
+
+def test_a_request_that_a_killed_scheduler_had_begun_waits_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    instance = Instance.create(tmp_path / "i", InstanceConfig(source=[source("every 15m")]))
+    with instance.store.begin() as connection:
+        request = {"source": "crm", "requested_by": "he.jing", "requested_at": stamp(), "state": "waiting"}
+        connection.execute(sync_requests.insert().values(**request))
+    assert take_requests(instance) == ["crm"]
+    assert take_requests(instance) == []
+    Daemon(instance).take_back()
+    assert take_requests(instance) == ["crm"]

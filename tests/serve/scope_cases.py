@@ -101,6 +101,7 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, key: serve.resolve(v, b.db, key), lambda v, b, _: serve.resolve(v, b.db, "INV-south-1"),
         lambda v, b, _: serve.resolve(v, b.db, "CT-head"),
     ],
+    "integration.integration_report": [lambda v, b, _: serve.integration_report(v, b.db)],
     "invoices.record_invoice_received": [
         lambda v, b, _: serve.record_invoice_received(v, b.db, "erp:I-south-1", date(2026, 8, 2)),
     ],

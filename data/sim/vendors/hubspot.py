@@ -113,6 +113,13 @@ class Vendor(Simulator):
         """Ids are text."""
         return str(super().new_id(stream))
 
+    def add(self, stream: str) -> str:
+        """The id stands among the properties too."""
+        row_id = super().add(stream)
+        if "properties" in self.tables[stream].rows[row_id]:
+            self.tables[stream].quietly(row_id, properties__hs_object_id=row_id)
+        return row_id
+
     def remove(self, stream: str, row_id: str) -> None:
         """Archived, not gone."""
         self.tables[stream].remove(row_id)
