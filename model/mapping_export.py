@@ -192,6 +192,8 @@ def _stream(
 def _transport(spec: SourceSpec, stream: StreamSpec) -> str:
     if spec.connector.kind == "files":
         return "files"
+    if spec.connector.kind == "sql":
+        return f"SQL, read only: {stream.table or 'a query'}"
     limit = stream.rate or spec.http.rate
     return f"HTTPS {stream.method} {stream.path}" + (f", at most {limit}" if limit else "")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from ingest import settings
+from ingest import probe, settings
 from ingest.spec import SourceSpec
 from model.conform.sources import mapping_of
 from ops.errors import C360Error
@@ -40,10 +42,18 @@ def _check_schedule(instance: Instance, name: str) -> None:
     next_due(instance.config.source(name), None, instance.config.zone)
 
 
-def command(context: typer.Context) -> None:
-    """Validate c360.toml, every source's settings, secrets, mapping and schedule."""
+def command(
+    context: typer.Context,
+    source: Annotated[
+        str | None, typer.Argument(help="Also sign in to this source and read the first page of each stream.")
+    ] = None,
+) -> None:
+    """Validate c360.toml, every source's settings, secrets, mapping and schedule; on request try one source."""
     state: Context = context.obj
     found = problems(state.instance)
+    if source and not found:
+        tried = probe.probe(state.instance, source, progress=lambda one: typer.echo(probe.told(one)))
+        found = [f"{source}/{one.stream}: {one.message}" for one in tried if one.state in {"failed", "refused"}]
     for problem in found:
         typer.echo(f"problem: {problem}")
     count = len(state.instance.config.sources)

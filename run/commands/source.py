@@ -19,11 +19,13 @@ app = typer.Typer(help="Connectors and the sources of this instance.", no_args_i
 
 
 @app.command("list")
-def list_() -> None:
-    """List every connector and its settings."""
+def list_(context: typer.Context) -> None:
+    """List every connector, the company's own among them, and its settings."""
+    state: Context = context.obj
+    config_dir = state.home / "config"
     rows = []
-    for name in sorted(discover()):
-        spec = SourceSpec.load(name)
+    for name in sorted(discover(config_dir)):
+        spec = SourceSpec.load(name, config_dir)
         settings = ", ".join(key + ("*" if item.required else "") for key, item in spec.settings.items())
         rows.append(
             {
@@ -38,11 +40,15 @@ def list_() -> None:
 
 @app.command()
 def new(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the connector: lower case letters, digits, _.")],
-    folder: Annotated[Path, typer.Option(help="Where the project lies.")] = Path(),
+    kind: Annotated[str, typer.Option(help="http, or sql for the tables of a database.")] = "http",
+    role: Annotated[str, typer.Option(help="crm, erp, tickets, projects or files.")] = "crm",
+    folder: Annotated[Path | None, typer.Option(help="Where; default: the instance's config folder.")] = None,
 ) -> None:
-    """Scaffold a connector: its folder, a commented spec, a mapping and a test."""
-    for path in scaffold.new_source(name, folder):
+    """Scaffold a connector of the company's own: its folder, a commented spec, a mapping and a test."""
+    state: Context = context.obj
+    for path in scaffold.new_source(name, folder or state.instance.config_dir, role, kind=kind):
         typer.echo(f"made {path}")
 
 
@@ -57,7 +63,7 @@ def add(
     """Add a source to c360.toml; secret settings go into the secrets folder."""
     state: Context = context.obj
     instance = state.instance
-    spec = SourceSpec.load(connector)
+    spec = SourceSpec.load(connector, instance.config_dir)
     if any(source.name == name for source in instance.config.sources):
         raise FatalError(f"there is a source {name!r} already", remedy="choose another name")
     settings: dict[str, object] = {}
@@ -89,7 +95,7 @@ def try_(
     state: Context = context.obj
     name, _, stream = target.partition("/")
     tell = quiet if as_json else typer.echo
-    found = probe.probe(state.instance, name, stream or None, progress=lambda one: tell(_line(one)))
+    found = probe.probe(state.instance, name, stream or None, progress=lambda one: tell(probe.told(one)))
     bad = [one for one in found if one.state in {"failed", "refused"}]
     if as_json:
         show_json([vars(one) for one in found])
@@ -98,11 +104,6 @@ def try_(
             f"{len(found)} stream(s) asked, {len(bad)} problem(s)." + ("" if bad else f" Next: c360 sync {name}")
         )
     raise typer.Exit(1 if bad else 0)
-
-
-def _line(one: probe.Probe) -> str:
-    told = " ".join(filter(None, [one.message, f"To do: {one.remedy}." if one.remedy else None]))
-    return f"{one.stream:24} {one.state:8} {one.rows:>6,} rows on the first page" + (f"  {told}" if told else "")
 
 
 @app.command()

@@ -140,3 +140,29 @@ def test_add_to_an_instance_without_sources(tmp_path: Path) -> None:
     done = c360(tmp_path / "i", "source", "add", "books", "template", "--set", f"folder={tmp_path}")
     assert done.exit_code == 0, done.exception
     assert Instance.load(tmp_path / "i").config.source("books").settings == {"folder": str(tmp_path)}
+
+
+def test_a_connector_of_the_company_s_own_is_made_listed_and_added(tmp_path: Path) -> None:
+    home = tmp_path / "i"
+    assert c360(home, "init", "--company", "x").exit_code == 0
+    assert c360(home, "source", "new", "oldcrm", "--kind", "sql", "--role", "crm").exit_code == 0
+    assert (home / "config" / "sources" / "oldcrm" / "source.toml").is_file()
+    assert "oldcrm" in c360(home, "source", "list").stdout
+    given = [f"{name}=x" for name in ("host", "database", "user", "password")]
+    settings = [part for item in given for part in ("--set", item)]
+    done = c360(home, "source", "add", "crm", "oldcrm", *settings)
+    assert done.exit_code == 0, done.output
+    assert secrets.resolve(Instance.load(home).config.source("crm").settings["password"], home / "secrets") == "x"
+
+
+def test_check_tries_a_source_on_request(tmp_path: Path) -> None:
+    books.write(tmp_path / "files")
+    home = books.instance(tmp_path / "i", tmp_path / "files").home
+    done = c360(home, "check", "books")
+    assert done.exit_code == 0, done.output
+    assert "customer " in done.stdout
+    (tmp_path / "files" / "customer.csv").write_text("code,nam\n1,x\n", encoding="utf-8")
+    assert c360(home, "check").exit_code == 0, "without a source only the configuration is looked at"
+    done = c360(home, "check", "books")
+    assert done.exit_code == 1
+    assert "problem: books/customer: customer.csv: unknown column 'nam'" in done.stdout

@@ -18,9 +18,11 @@ from sqlalchemy import select
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers are no part of the product's packages
 
 from realsystems import bottlecrm as bottlecrm_system
+from realsystems import mariadb as mariadb_system
 from realsystems import postgresql as postgresql_system
 from realsystems import redmine as redmine_system
 from realsystems import roundup as roundup_system
+from realsystems import s3 as s3_system
 from realsystems import tryton as tryton_system
 from realsystems.environments import NotRun
 
@@ -112,6 +114,8 @@ STARTS: dict[str, Callable[[Path], AbstractContextManager[object]]] = {
     "roundup": roundup_system.running,
     "tryton": tryton_system.running,
     "postgres_server": postgresql_system.running,
+    "mariadb": mariadb_system.running,
+    "s3": s3_system.running,
     "redmine": redmine_system.running,
     "bottlecrm": bottlecrm_system.running,
 }
@@ -162,6 +166,7 @@ def starting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """Start every system that one of the selected tests asks for."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     wanted |= {"postgres_server"} if "postgres" in wanted else set()
+    wanted |= {"postgres_server", "mariadb"} if "erp" in wanted else set()  # test_databases.py runs on both
     systems = Starting([name for name in STARTS if name in wanted], tmp_path_factory)
     yield systems
     systems.stop()
@@ -195,6 +200,18 @@ def redmine(starting: Starting) -> object:
 def postgres_server(starting: Starting) -> Any:
     """A PostgreSQL server on a cluster of its own."""
     return starting.system("postgres_server")
+
+
+@pytest.fixture(scope="session")
+def mariadb(starting: Starting) -> object:
+    """A MariaDB server on a data folder of its own."""
+    return starting.system("mariadb")
+
+
+@pytest.fixture(scope="session")
+def s3(starting: Starting) -> object:
+    """An S3 server that keeps everything in its memory."""
+    return starting.system("s3")
 
 
 @pytest.fixture
