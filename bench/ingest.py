@@ -69,11 +69,42 @@ def raw_download(url: str) -> tuple[float, float, int]:
             number += 1
 
 
+def noop(arguments: argparse.Namespace) -> dict[str, object]:
+    """Figures: CPU seconds of the first collection, of one with nothing changed and of one that reads everything again
+    with nothing changed, and the ratios of both to the first (medians of three)."""
+    server, url = _serve(arguments.records, arguments.page)
+    told: list[list[float]] = []
+    try:
+        for _ in range(REPEATS):
+            folder = Path(tempfile.mkdtemp(prefix="bench-noop-"))
+            try:
+                sizes = [str(arguments.records), str(arguments.page), "noop"]
+                _, _, output = child(["-m", "bench.ingest_ours", url, str(folder / "i"), *sizes])
+                told.append([float(word) for word in output.split()[-4:-1]])
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        server.terminate()
+        server.wait()
+    first, again, whole = (statistics.median(column) for column in zip(*told, strict=True))
+    return {
+        "rows": arguments.records,
+        "page": arguments.page,
+        "first_cpu_seconds": round(first, 3),
+        "noop_cpu_seconds": round(again, 3),
+        "reread_cpu_seconds": round(whole, 3),
+        "noop_to_first_ratio": round(again / first, 4),
+        "reread_to_first_ratio": round(whole / first, 3),
+    }
+
+
 def run(arguments: argparse.Namespace) -> dict[str, object]:
     """Figures: ratio_to_raw_download, ratio_to_dlt (peer seconds ÷ ours, medians), rows, peak_rss_mb and the parts.
 
     The cpu figures are processor time, which a busy machine does not stretch as much as the seconds.
     """
+    if arguments.noop:
+        return noop(arguments)
     dlt_python = _dlt_python()
     sizes = [str(arguments.records), str(arguments.page)]
     server, url = _serve(arguments.records, arguments.page)

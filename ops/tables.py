@@ -77,6 +77,8 @@ leases = Table(
 
 # the source of a request for a build without a collection
 BUILD_ONLY = ""
+# the stream of a request to stage what has landed of a source again, with today's mapping
+REPLAY = "*replay"
 
 sync_requests = Table(
     "sync_requests",

@@ -15,14 +15,14 @@ from types import FrameType
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select, update
 
-from model import delivery
+from model import conform, delivery
 from ops import clock
 from ops.errors import C360Error
 from ops.instance import Instance, SourceConfig
 from ops.leases import lease
 from ops.schedule import next_after
 from ops.store import stamp, unstamp
-from ops.tables import BUILD_ONLY, kv, runs, sync_requests
+from ops.tables import BUILD_ONLY, REPLAY, kv, runs, sync_requests
 from run import chain
 
 log = logging.getLogger("c360.scheduler")
@@ -59,7 +59,11 @@ def take_requests(instance: Instance) -> list[str]:
     """
     with instance.store.begin() as connection:
         asked = select(sync_requests).where(sync_requests.c.state == "waiting")
-        waiting = connection.execute(asked.where(sync_requests.c.source.is_distinct_from(BUILD_ONLY))).all()
+        is_sync = (
+            sync_requests.c.source.is_distinct_from(BUILD_ONLY),
+            sync_requests.c.stream.is_distinct_from(REPLAY),
+        )
+        waiting = connection.execute(asked.where(*is_sync)).all()
         if not waiting:
             return []
         connection.execute(
@@ -86,6 +90,16 @@ def take_builds(instance: Instance) -> bool:
         return found.rowcount > 0
 
 
+def take_replays(instance: Instance) -> list[str]:
+    """Mark waiting requests for a replay as running and return their sources, each once."""
+    waits = (sync_requests.c.state == "waiting", sync_requests.c.stream == REPLAY)
+    with instance.store.begin() as connection:
+        found = connection.execute(select(sync_requests.c.source).where(*waits)).scalars().all()
+        if found:
+            connection.execute(update(sync_requests).where(*waits).values(state="running"))
+    return sorted({str(source) for source in found})
+
+
 class Daemon:
     """One scheduler for one instance; `run` blocks until SIGTERM, SIGINT or `stop`."""
 
@@ -103,8 +117,9 @@ class Daemon:
             return []
         try:
             wanted = list(dict.fromkeys(take_requests(self.instance) + due_sources(self.instance)))
-            if take_builds(self.instance) or wanted:
-                self._refresh(wanted)
+            replays = take_replays(self.instance)
+            if take_builds(self.instance) or wanted or replays:
+                self._refresh(wanted, replays)
             self._roll_business_day()
             self._deliver()
             return wanted
@@ -116,9 +131,11 @@ class Daemon:
         with self.instance.store.begin() as connection:
             connection.execute(update(sync_requests).where(sync_requests.c.state == "running").values(state="waiting"))
 
-    def _refresh(self, wanted: list[str]) -> None:
+    def _refresh(self, wanted: list[str], replays: list[str]) -> None:
         state, message = "done", None
         try:
+            for source in replays:
+                log.info("%s is replayed: %s", source, conform.replay(self.instance, source).counts)
             result = chain.refresh(self.instance, sources=wanted, progress=log.info)
             if result.problems:
                 state, message = "failed", "; ".join(result.problems)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import drift_panel, health_panel, syncing, words
+from views.parts import drift_panel, health_panel, reject_panel, syncing, words
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, h, join, link, table, tag
 from views.parts.panels import rows_panel
@@ -20,6 +20,8 @@ def page() -> None:
     look = context.look
     data = serve.sources(context.viewer, context.db)
     build = data["build"]
+    if done := st.session_state.pop("acted", None):
+        st.toast(done)
     st.html(
         tag(
             "div",
@@ -40,7 +42,7 @@ def page() -> None:
         _streams(context, chosen)
     drift_panel.show(context, chosen)
     st.html(_runs(look, [run for run in data["runs"] if chosen in {None, run["source"]}]))
-    st.html(_rejects(look, [row for row in data["rejects"] if chosen in {None, row["source"]}]))
+    reject_panel.show(context, [row for row in data["rejects"] if chosen in {None, row["source"]}])
     if not chosen:
         health_panel.show(context)
 
@@ -129,41 +131,6 @@ def _result(look: Look, run: dict[str, Any]) -> Html:
 def _seconds(look: Look, run: dict[str, Any]) -> Html:
     value = run.get("seconds")
     return look.na() if value is None else h(f"{float(value):.1f}")
-
-
-def _field(look: Look, row: dict[str, Any]) -> Html:
-    """A field by its word, its technical name on hover; one the schema does not know keeps its name."""
-    name = row.get("field")
-    if not name:
-        return look.na()
-    word = words.column(look, str(row.get("entity") or ""), str(name))
-    return tag("code", name) if word == name else tag("span", word, title=name)
-
-
-def _rejects(look: Look, rejects: list[dict[str, Any]]) -> Html:
-    rows = [
-        Row(
-            [
-                look.label("source", row.get("source")),
-                look.text(row.get("stream")),
-                look.text(row.get("record_id")),
-                join([_field(look, row), tag("span", look.text(row.get("value")), class_="below")]),
-                look.text(row.get("value")),
-                look.label("reason", row.get("reason")),
-            ]
-        )
-        for row in rejects
-    ]
-    columns = [
-        Column(look.t("col.source"), phone=False),
-        Column(look.t("col.stream"), phone=False),
-        Column(look.t("col.record")),
-        Column(look.t("col.field")),
-        Column(look.t("col.value"), phone=False),
-        Column(look.t("col.reason")),
-    ]
-    badge = chip(look.count(len(rows)), "amber") if rows else ""
-    return rows_panel(look, "rejects", columns, rows, badge=badge)
 
 
 page()

@@ -41,6 +41,7 @@ from model.serve.ratio_rows import ratio_rows
 from model.serve.ratios import ratios
 from model.serve.reconciling import difference, reconciliation, reconciliation_periods, reconciliation_rows
 from model.serve.record import record
+from model.serve.rejects import alike, request_replay, set_reject
 from model.serve.renewals import renewal_card, renewal_history, renewals
 from model.serve.sources import quarantine, sources, status
 from model.serve.statement import statement
@@ -76,6 +77,7 @@ __all__ = [
     "aging_rows",
     "alert_rules",
     "alerts",
+    "alike",
     "announce_change",
     "announced_changes",
     "answer_statement",
@@ -146,6 +148,7 @@ __all__ = [
     "renewal_history",
     "renewals",
     "request_build",
+    "request_replay",
     "request_sync",
     "resolution",
     "resolve",
@@ -154,6 +157,7 @@ __all__ = [
     "search",
     "seen",
     "send_statement",
+    "set_reject",
     "settle_change",
     "settle_field",
     "sign_in",

@@ -204,7 +204,8 @@ def settle_change(viewer: Viewer, db: Served, planned_id: int, state: str, note:
         source = connection.execute(select(planned.c.source).where(planned.c.planned_id == planned_id)).scalar()
         if not done.rowcount:
             raise NotFound(f"no change {planned_id} is announced", remedy="`c360 drift announced` lists them")
-        connection.execute(_audited(viewer, "change.settle", str(planned_id), json.dumps({"state": state, "source": source})))
+        details = json.dumps({"state": state, "source": source})
+        connection.execute(_audited(viewer, "change.settle", str(planned_id), details))
 
 
 def _may(viewer: Viewer) -> None:

@@ -67,14 +67,14 @@ def sources(viewer: Viewer, db: Served, limit: int = 50) -> dict[str, Any]:
     return {**status(viewer, db), "runs": recent, "rejects": quarantine(viewer, db, limit=200)}
 
 
-def quarantine(viewer: Viewer, db: Served, limit: int = 1000) -> list[dict[str, Any]]:
-    """Records set aside and still open, newest first; values of masked kinds are hidden.
+def quarantine(viewer: Viewer, db: Served, limit: int = 1000, *, status: str = "open") -> list[dict[str, Any]]:
+    """Records set aside and still open (or fixed, ignored), newest first; values of masked kinds are hidden.
 
     A rejected record has no customer yet, so a viewer of own or team rows sees that it exists and not what it says.
     """
     statement = (
         select(quarantine_table)
-        .where(quarantine_table.c.status == "open")
+        .where(quarantine_table.c.status == status)
         .order_by(quarantine_table.c.quarantine_id.desc())
         .limit(limit)
     )

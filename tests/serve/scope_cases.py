@@ -145,6 +145,9 @@ CASES: dict[str, list[Case]] = {
         *(lambda v, b, _, pair=pair: serve.record(v, b.db, "erp", *pair) for pair in (
             ("customer", "C-north"), ("invoice", "I-north-1"), ("contact", "P-north"))),
     ],
+    "rejects.alike": [lambda v, b, _: serve.alike(v, b.db, 1)],
+    "rejects.set_reject": [lambda v, b, _: serve.set_reject(v, b.db, 1, "ignored", "x")],
+    "rejects.request_replay": [lambda v, b, _: serve.request_replay(v, b.db, "erp")],
     "renewals.renewals": [lambda v, b, _: serve.renewals(v, b.db)],
     "renewals.renewal_history": [lambda v, b, _: serve.renewal_history(v, b.db, "erp:CT-south")],
     "renewals.renewal_card": [lambda v, b, _: serve.renewal_card(v, b.db)],
