@@ -18,6 +18,7 @@ from ingest import landing
 from ingest.probe import probe
 from ingest.spec import StreamSpec
 from model import conform, staging
+from model.conform import spec as mapping
 from ops import secrets
 from tests.connectors.harness import Harness, connected
 
@@ -118,8 +119,10 @@ class Conformance:
         assert until(life, lambda: all(row_id in life.documents(name) for name, row_id in removed.items()))
 
     def test_a_merge_carries_the_survivor(self, life: Harness) -> None:
-        life.sync()
         merging = [stream for stream in tables(life) if stream.merges]
+        if not merging:
+            return  # most vendors merge nothing; that what they hold becomes rows is another test's
+        life.sync()
         pairs = {}
         life.vendor.clock.advance(hours=1)
         for stream in merging:
@@ -210,4 +213,5 @@ class Conformance:
         assert result.errors == {}
         assert result.counts.rejected == 0
         assert result.counts.staged > 0
-        assert result.counts.landed == sum(len(life.documents(stream.name)) for stream in life.spec.streams)
+        feeding = mapping.load(self.connector).streams
+        assert result.counts.landed == sum(len(life.documents(name)) for name in feeding)
