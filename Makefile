@@ -8,6 +8,10 @@ HOME_DIR ?= instance
 CUSTOMERS ?= 2000
 SERVE ?= 1
 BENCH ?= ingest build lookup search
+# one more than there are processors, for a test that waits for a browser leaves its own idle; two gigabytes for each
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); n=$$((n < 8 ? n + 1 : 8)); \
+  room=$$(awk '/MemAvailable/ { print int($$2 / 2000000) }' /proc/meminfo 2>/dev/null); room=$${room:-2}; \
+  echo $$((room >= n ? n : room > 2 ? room : 2)))
 # what a process has compiled the next one need not: the tests start some hundred
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -27,7 +31,7 @@ demo: setup  ## collect, build and publish the demo company, then serve it (SERV
 
 test: setup  ## unit, property, conformance, crash and browser tests
 	@run/browser.sh
-	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not system"
+	@C360_TEST_MEMORY=1 $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not system"
 	@echo "make test passed. Next: make demo, or make test-system for the real third-party systems."
 
 test-system: setup  ## Tryton, BottleCRM, Roundup and Redmine started here, collected and compared

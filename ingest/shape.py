@@ -30,7 +30,7 @@ _TYPES = {str: "text", bool: "yes/no", type(None): "null", dict: "object", list:
 class Field:
     """One field: documents that have it, documents where it is not null, its types, its values while they are few.
 
-    `values` is value → documents; None for what is no enumeration: other types, lists, too many or long values, sentences.
+    `values` is value → documents; None for what is no enumeration: other types, lists, sentences, too many values.
     """
 
     present: int = 0

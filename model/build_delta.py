@@ -130,13 +130,7 @@ def resolve(
             {others}
         """)
         if moved:
-            # a parent that came to be known, or moved, gives its children another group
-            con.execute("""
-                insert into delta.main.affected
-                select x.customer_key from staging.customer as c
-                semi join delta.main.touched as t on t.source = c.source and t.source_id = c.parent_id
-                join delta.identity.crosswalk_now as x on x.source = c.source and x.source_id = c.source_id
-            """)
+            _add_children(con)
         groups.add_descendants(con, "delta.main.affected")
     _people(con, store, inc)
     _pins(con, store, inc)
@@ -153,6 +147,21 @@ def resolve(
     """)
     groups.resolve_groups(con, only_affected=True)
     inc.changes |= _identity_changes(con, moved=moved)
+
+
+def _add_children(con: duckdb.DuckDBPyConnection) -> None:
+    """Add the children of touched records: a parent that came to be known, or moved, gives them another group."""
+    found = con.execute("""
+        create or replace table delta.main.child as
+        select c.source, c.source_id from staging.customer as c
+        semi join delta.main.touched as t on t.source = c.source and t.source_id = c.parent_id
+    """).fetchall()
+    if found[0][0]:
+        con.execute("""
+            insert into delta.main.affected
+            select x.customer_key from delta.main.child as c
+            join delta.identity.crosswalk_now as x on x.source = c.source and x.source_id = c.source_id
+        """)
 
 
 def _by_record(con: duckdb.DuckDBPyConnection, inc: Increment) -> None:

@@ -94,20 +94,33 @@ def add_customers(con: duckdb.DuckDBPyConnection, entities: AbstractSet[str], pr
         for column, parent in (*CHILDREN.get(entity, ()), *FALLBACKS.get(entity, ())):
             found.append(_through(entity, column, parent))
     for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
-        for column, parent in parents:
-            if parent not in entities:
-                continue
-            # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
-            found.append(_orphaning(parent))
-            if entity in present and entity in TABLES:
-                found.append(f"""
-                    select t.customer_key from {TABLES[entity]} as t
-                    join staging.{entity} as a on a.source = t.source and a.source_id = t.source_id
-                    join delta.main.changed as c
-                        on c.entity = '{parent}' and c.source = a.source and c.source_id = a.{column}
-                """)
+        changed = [(column, parent) for column, parent in parents if parent in entities]
+        # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
+        found += [_orphaning(parent) for _, parent in changed]
+        if changed and entity in present and entity in TABLES:
+            _add_through_parents(con, entity, changed)
     for query in dict.fromkeys(found):
         con.execute(f"insert into delta.main.affected {query}")
+
+
+def _add_through_parents(con: duckdb.DuckDBPyConnection, entity: str, parents: list[tuple[str, str]]) -> None:
+    """Add the former customers of the rows of `entity` that name a changed record in one of the `parents`."""
+    con.execute("create or replace table delta.main.child (source varchar, source_id varchar)")
+    for column, parent in parents:
+        con.execute(f"""
+            insert into delta.main.child select source, source_id from staging.{entity} where rowid in (
+                select e.rowid from staging.{entity} as e
+                semi join (select source, source_id from delta.main.changed where entity = '{parent}') as c
+                    on c.source = e.source and c.source_id = e.{column}
+            )
+        """)
+    table = TABLES[entity]
+    if con.execute("select count(*) from delta.main.child").fetchall()[0][0]:
+        con.execute(f"""
+            insert into delta.main.affected select customer_key from {table} where rowid in (
+                select t.rowid from {table} as t semi join delta.main.child as c using (source, source_id)
+            )
+        """)
 
 
 def _orphaning(parent: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -40,6 +41,7 @@ UNSORTED_LIMIT = 60_000
 TAIL_SHARE = 0.25
 
 
+@cache  # like the models, which a process reads once
 def fingerprint() -> str:
     """Changes when a model, the identity code's tables or the survivorship defaults change: then a build is full."""
     digest = hashlib.blake2b(digest_size=16)

@@ -135,8 +135,15 @@ class Slicer:
         self._add(entity, missing)
 
     def _add_parents(self, entity: str, column: str, parent: str) -> None:
-        named = f"semi join delta.staging.{entity} as c on c.source = e.source and c.{column} = e.source_id"
-        self._add(parent, named)
+        """Add the records that rows of `entity` name and the slice lacks; what it holds it holds in every version."""
+        lacking = self.con.execute(f"""
+            create or replace table delta.main.named_parent as
+            select source, {column} as source_id from delta.staging.{entity} where {column} is not null
+            except select source, source_id from delta.staging.{parent}
+        """).fetchall()
+        if lacking[0][0]:
+            named = "semi join delta.main.named_parent as c on c.source = e.source and c.source_id = e.source_id"
+            self._add(parent, named)
 
     def _close_crosswalk(self) -> None:
         """Rows that came in by reference keep their own customers, whose keys the models need as well."""

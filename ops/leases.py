@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import OperationalError
 
 from ops import clock
 from ops.errors import RetriableError
@@ -56,13 +57,14 @@ def lease(store: Store, name: str, ttl_s: float = 60.0) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while not stop.wait(ttl_s / 3):
-            with store.begin() as connection:
-                connection.execute(
-                    update(leases)
-                    .where(leases.c.name == name, leases.c.holder == holder)
-                    .values(expires_at=_expiry(ttl_s))
-                )
+        pause = ttl_s / 3
+        while not stop.wait(pause):
+            try:
+                _renew(store, name, holder, ttl_s)
+                pause = ttl_s / 3
+            except OperationalError:
+                # a transaction longer than the store's patience; while it lasts, nobody can take the lease over either
+                pause = min(0.1, ttl_s / 3)
 
     thread = threading.Thread(target=beat, name=f"lease-{name}", daemon=True)
     thread.start()
@@ -72,6 +74,12 @@ def lease(store: Store, name: str, ttl_s: float = 60.0) -> Iterator[None]:
         stop.set()
         thread.join(timeout=min(5.0, ttl_s))
         release(store, name, holder)
+
+
+def _renew(store: Store, name: str, holder: str, ttl_s: float) -> None:
+    with store.begin() as connection:
+        mine = update(leases).where(leases.c.name == name, leases.c.holder == holder)
+        connection.execute(mine.values(expires_at=_expiry(ttl_s)))
 
 
 def _evict_dead(store: Store, name: str) -> None:

@@ -46,7 +46,9 @@ def _command(name: str, command: object, level: int = 2) -> list[str]:
         if parameter.name in {"help", "install_completion", "show_completion"}:
             continue
         is_option = str(parameter.opts[0]).startswith("-")
-        label = ", ".join(parameter.opts) if is_option else str(parameter.name).upper()
+        # the negative form is of use only where the option is on by default
+        names = [*parameter.opts, *(parameter.secondary_opts if parameter.default is True else [])]
+        label = ", ".join(names) if is_option else str(parameter.name).upper()
         rows.append(f"| `{label}` | {getattr(parameter, 'help', '') or ''} |")
     if rows:
         lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]

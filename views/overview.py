@@ -189,7 +189,28 @@ def _pipeline(look: Look, listed: list[dict[str, Any]]) -> Html:
         Column(look.t("col.amount"), "num"),
         Column(look.t("col.weighted"), "num"),
     ]
-    return rows_panel(look, "pipeline", columns, rows)
+    return rows_panel(look, "pipeline", columns, rows, totals=_pipeline_totals(look, listed))
+
+
+def _pipeline_totals(look: Look, listed: list[dict[str, Any]]) -> list[Row]:
+    """A row per currency, so that nothing of two currencies is added."""
+    names = ("count", "amount", "weighted_amount")
+    sums: dict[str, dict[str, Any]] = {}
+    for row in listed:
+        found = sums.setdefault(row["currency"], dict.fromkeys(names, 0))
+        for name in names:
+            found[name] += row.get(name) or 0
+    return [
+        Row(
+            [
+                join([look.t("aging.total"), " ", currency]),
+                look.count(found["count"]),
+                look.money(found["amount"], currency),
+                look.money(found["weighted_amount"], currency),
+            ]
+        )
+        for currency, found in sums.items()
+    ]
 
 
 def _stacked(look: Look, found: list[dict[str, Any]], name: str) -> Html:

@@ -105,17 +105,20 @@ class StreamJob:
         ).fetchall()
         if has_known:
             with shown(self.con, marks=marks):
-                known = self.con.sql(
-                    "SELECT m.id FROM marks AS m JOIN meta.documents AS d ON d.id = m.id AND d.hash = m.mark "
-                    "WHERE d.source = ? AND d.stream = ?",
-                    params=place,
+                # the ids are looked through first: hashes are then read only where there is something to read
+                self.con.execute(
+                    "CREATE OR REPLACE TEMP TABLE known AS SELECT rowid AS row_id, id, hash FROM meta.documents "
+                    "WHERE rowid IN (SELECT d.rowid FROM meta.documents AS d "
+                    "WHERE d.source = ? AND d.stream = ? AND d.id IN (SELECT id FROM marks))",
+                    place,
                 )
-                marks = marks.join(fetched(known), on="id", how="anti", maintain_order="left")
+                same = self.con.sql("SELECT m.id FROM marks AS m JOIN known AS k ON k.id = m.id AND k.hash = m.mark")
+                marks = marks.join(fetched(same), on="id", how="anti", maintain_order="left")
         with shown(self.con, fresh_marks=marks):
             if has_known:
                 self.con.execute(
-                    "DELETE FROM meta.documents WHERE source = ? AND stream = ? AND id IN (SELECT id FROM fresh_marks)",
-                    place,
+                    "DELETE FROM meta.documents WHERE rowid IN ("
+                    "SELECT row_id FROM known WHERE id IN (SELECT id FROM fresh_marks))"
                 )
             self.con.execute("INSERT INTO meta.documents SELECT ?, ?, id, mark FROM fresh_marks", place)
         if marks.height == frame.height:

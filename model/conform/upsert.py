@@ -87,7 +87,7 @@ def rows(
             con.execute(_CHANGES + "incoming", [entity_name, source])
             return incoming.select("id", "source_id")
         _find_changed(con, incoming, is_monotonic=is_monotonic)
-        _end_versions(con, table, source)
+        _end_versions(con, table)
         con.execute(
             f"INSERT INTO {table} ({listed}) SELECT {select} FROM incoming AS f "
             "JOIN changed AS c ON c.source_id = f.source_id",
@@ -98,17 +98,18 @@ def rows(
 
 def _find_current(con: duckdb.DuckDBPyConnection, entity: str, source: str) -> bool:
     """Make temp table cur: the current versions of the incoming rows; whether there are any."""
+    # the keys are looked through first: other columns are then read only where there is something to read
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE cur AS SELECT s.source_id, s.seen_from, s.hash, s.source_updated_at "
-        f'FROM staging."{entity}" AS s '
-        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id IN (SELECT source_id FROM incoming)",
+        "CREATE OR REPLACE TEMP TABLE cur AS SELECT rowid AS row_id, source_id, seen_from, hash, source_updated_at "
+        f'FROM staging."{entity}" WHERE rowid IN (SELECT s.rowid FROM staging."{entity}" AS s '
+        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id IN (SELECT source_id FROM incoming))",
         [source],
     )
     return bool(con.execute("SELECT 1 FROM cur LIMIT 1").fetchall())
 
 
 def _find_changed(con: duckdb.DuckDBPyConnection, incoming: pl.DataFrame, *, is_monotonic: bool) -> None:
-    """Make temp table changed: source_id, id, seen_at, new_hash of new versions, old_from of those they end."""
+    """Make temp table changed: source_id, id, seen_at, new_hash of new versions; old_from, row_id of those they end."""
     stamp = "source_updated_at" if "source_updated_at" in incoming.columns else "CAST(NULL AS TIMESTAMPTZ)"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE arrived AS SELECT id, source_id, seen_at, {stamp} AS source_updated_at, "
@@ -117,24 +118,18 @@ def _find_changed(con: duckdb.DuckDBPyConnection, incoming: pl.DataFrame, *, is_
     newer = "AND coalesce(i.source_updated_at >= c.source_updated_at, true)" if is_monotonic else ""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
-        "SELECT i.source_id, i.id, i.seen_at, i.new_hash, c.seen_from AS old_from FROM arrived AS i "
+        "SELECT i.source_id, i.id, i.seen_at, i.new_hash, c.seen_from AS old_from, c.row_id FROM arrived AS i "
         f"LEFT JOIN cur AS c ON c.source_id = i.source_id WHERE (c.hash IS DISTINCT FROM i.new_hash) {newer}"
     )
 
 
-def _end_versions(con: duckdb.DuckDBPyConnection, table: str, source: str) -> None:
+def _end_versions(con: duckdb.DuckDBPyConnection, table: str) -> None:
     if not con.execute("SELECT 1 FROM changed WHERE old_from IS NOT NULL LIMIT 1").fetchall():
         return
     # A version that begins and ends at one instant never was: a page read twice within a run leaves one version.
+    con.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row_id FROM changed WHERE old_from = seen_at)")
     con.execute(
-        f"DELETE FROM {table} WHERE source = ? AND seen_to IS NULL "
-        "AND (source_id, seen_from) IN (SELECT source_id, old_from FROM changed WHERE old_from = seen_at)",
-        [source],
-    )
-    con.execute(
-        f"UPDATE {table} AS s SET seen_to = c.seen_at FROM changed AS c "
-        "WHERE s.source = ? AND s.seen_to IS NULL AND s.source_id = c.source_id AND c.old_from IS NOT NULL",
-        [source],
+        f"UPDATE {table} AS s SET seen_to = c.seen_at FROM changed AS c WHERE s.rowid = c.row_id AND s.seen_to IS NULL"
     )
 
 
@@ -164,12 +159,13 @@ def deletions(con: duckdb.DuckDBPyConnection, entity_name: str, source: str, gon
     gone = gone.select("id", "source_id", "seen_at", "run_id").sort("seen_at", "id")
     with shown(con, gone_frame=gone.unique("source_id", keep="last", maintain_order=True)):
         con.execute(
-            f"CREATE OR REPLACE TEMP TABLE changed AS SELECT {listed}, g.id, g.seen_at, s.seen_from AS old_from "
+            f"CREATE OR REPLACE TEMP TABLE changed AS SELECT {listed}, g.id, g.seen_at, s.seen_from AS old_from, "
+            "s.rowid AS row_id "
             f"FROM {table} AS s JOIN gone_frame AS g ON g.source_id = s.source_id "
             "WHERE s.source = ? AND s.seen_to IS NULL AND NOT s.is_deleted",
             [source],
         )
-    _end_versions(con, table, source)
+    _end_versions(con, table)
     listed = ", ".join(f'"{name}"' for name in names)
     con.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM changed")
     return _note_changes(con, entity_name, source)

@@ -44,13 +44,14 @@ _CONTRACTS = """
 def leavers(
     viewer: Viewer, db: Served, *, why: str | None = None, owner_key: str | None = None, limit: int = 500
 ) -> dict[str, Any]:
-    """{total, by_why, by_owner, currency, rows}: customers without an account manager who still works here.
+    """{total, by_why, by_owner, currency, totals, rows}: customers without an account manager who still works here.
 
     Rows, most money first: customer_key, name, region, tier, why (left; unknown: the owner is no known employee; none),
     owner {key, id, name, source}, open_amount and overdue_amount in the company's `currency` with missing_rates,
     contracts_due (in force and ending within 180 days), next_contract_on, successor {key, name, basis} or null; basis:
     deputy, manager, or team (the active colleague of the leaver's team with fewest customers). by_owner: owner name →
-    customers. FatalError for an unknown `why`.
+    customers. totals: open_amount, overdue_amount and contracts_due of all, not only of the first `limit`. FatalError
+    for an unknown `why`.
     """
     if why is not None and why not in WHY:
         raise FatalError(f"there is no reason {why!r}", valid=", ".join(WHY))
@@ -67,6 +68,11 @@ def leavers(
         "by_why": {name: sum(row["why"] == name for row in chosen) for name in WHY},
         "by_owner": dict(Counter(row["owner"]["name"] or row["owner"]["id"] or "" for row in chosen).most_common()),
         "currency": db.instance.config.base_currency,
+        "totals": {
+            "open_amount": sum((row["open_amount"] for row in chosen), Decimal(0)),
+            "overdue_amount": sum((row["overdue_amount"] for row in chosen), Decimal(0)),
+            "contracts_due": sum(row["contracts_due"] for row in chosen),
+        },
         "rows": chosen[:limit],
     }
 

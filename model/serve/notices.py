@@ -7,6 +7,7 @@ other system follows; that a person did it, or that nothing needs doing, is kept
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -21,9 +22,10 @@ from model.serve.links import link
 from ops.errors import FatalError
 from ops.store import stamp, unstamp
 from ops.tables import audit, notice_events
-from ops.texts import text
+from ops.texts import catalogue, text
 
 STATES = ("open", "done", "not_needed")
+_BETWEEN = re.compile(r"(?<=[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]) (?=[\u3400-\u9fff])")
 _NOTICES = """
     select notice.*, customer.name, customer.owner_key as customer_owner_key, customer.owner_name as customer_owner,
            there.name as event_name, there.code as event_code, here.name as other_name, here.code as other_code,
@@ -165,11 +167,20 @@ def _row(viewer: Viewer, db: Served, found: Mapping[str, Any], said: Mapping[str
 
 
 def _what(viewer: Viewer, found: Mapping[str, Any]) -> str:
-    return text(
-        viewer.language, f"notice.what.{found['action']}", there=found["source"], here=found["other_source"],
-        code=found["event_code"] or found["source_id"], record=found["other_code"] or found["other_id"],
-        target=found["merged_into_id"] or "", kind=text(viewer.language, f"notice.kind.{found['kind']}"),
+    said = text(
+        viewer.language, f"notice.what.{found['action']}", there=_system(viewer, found["source"]),
+        here=_system(viewer, found["other_source"]), code=found["event_code"] or found["source_id"],
+        record=found["other_code"] or found["other_id"], target=found["merged_into_id"] or "",
+        kind=text(viewer.language, f"notice.kind.{found['kind']}"),
     )  # fmt: skip
+    # The places stand apart for codes and Latin names; between two Chinese words there is no space.
+    return _BETWEEN.sub("", said)
+
+
+def _system(viewer: Viewer, source: str) -> str:
+    """The word for a system, where it has one, else the name it is configured under."""
+    msgid = f"enum.source.{source}"
+    return text(viewer.language, msgid) if msgid in catalogue() else source
 
 
 def _is_told(viewer: Viewer, row: Mapping[str, Any]) -> bool:

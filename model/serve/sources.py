@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from model.policy import HIDDEN, Viewer
+from model import schema
+from model.policy import HIDDEN, MASKS, Viewer
 from model.serve.connection import Served
 from model.serve.freshness import source_states
 from ops.tables import quarantine as quarantine_table
@@ -78,12 +79,8 @@ def quarantine(viewer: Viewer, db: Served, limit: int = 1000, *, status: str = "
         .order_by(quarantine_table.c.quarantine_id.desc())
         .limit(limit)
     )
-    kinds = {
-        "phone": ("phone", "mobile", "wechat"),
-        "bank": ("bank_account",),
-        "credit": ("credit_limit_amount",),
-    }
-    hidden = {field: kind for kind, fields in kinds.items() for field in fields}
+    columns = [column for entity in schema.entities().values() for column in entity.columns]
+    hidden = {column.name: column.sensitivity for column in columns if column.sensitivity in MASKS}
     with db.instance.store.read() as connection:
         rows = [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
     for row in rows:

@@ -24,6 +24,7 @@ class Build:
     def __init__(self, version: str, file: Path) -> None:
         self.version, self._file = version, file
         self._stale = True
+        self._waiting: list[str | dict[str, list[dict[str, Any]]]] = []
         self._numbers = 0
 
     @property
@@ -32,6 +33,12 @@ class Build:
         if self._stale:
             con = duckdb.connect(str(self._file))
             con.execute("set timezone = 'UTC'")
+            for step in self._waiting:
+                if isinstance(step, str):
+                    con.execute(step)
+                else:
+                    alert_build.stage(con, step)
+            self._waiting.clear()
             alert_build.run_models(con)
             con.close()
             self._stale = False
@@ -44,19 +51,18 @@ class Build:
         return other
 
     def stage(self, **rows: list[dict[str, Any]]) -> None:
-        """Add current rows, by entity."""
-        con = duckdb.connect(str(self._file))
-        con.execute("set timezone = 'UTC'")
-        alert_build.stage(con, rows)
-        con.close()
+        """Add current rows, by entity; they are written together when the build is next read."""
+        if not self._waiting or isinstance(self._waiting[-1], str):
+            self._waiting.append({})
+        last = self._waiting[-1]
+        assert isinstance(last, dict)
+        for entity, given in rows.items():
+            last.setdefault(entity, []).extend(given)
         self._stale = True
 
     def run(self, sql: str) -> None:
-        """Change what is staged."""
-        con = duckdb.connect(str(self._file))
-        con.execute("set timezone = 'UTC'")
-        con.execute(sql)
-        con.close()
+        """Change what is staged until then."""
+        self._waiting.append(sql)
         self._stale = True
 
     def item(self, number: str, due: str, amount: int, *, customer: str = CUSTOMER, posted: str = "2026-01-05") -> None:

@@ -72,13 +72,11 @@ DECISION = st.tuples(pick("crm", "erp"), IDS, pick("erp", "service"), IDS, pick(
 
 def apply(con: Any, changes: list[Any], step: int) -> None:
     at = helpers.T0 + timedelta(days=step)
+    placed: list[helpers.Change] = []
     for number, (source, row, key) in enumerate(changes):
-        moment = at + timedelta(seconds=number)
-        if row is None:
-            helpers.drop(con, "customer", source, [key], at=moment)
-        else:
-            merged = None if row["merged_into_id"] == row["id"] else row["merged_into_id"]
-            helpers.put(con, "customer", source, [row | {"merged_into_id": merged}], at=moment)
+        own = row and row | {"merged_into_id": None if row["merged_into_id"] == row["id"] else row["merged_into_id"]}
+        placed.append(("customer", source, own, key, at + timedelta(seconds=number)))
+    helpers.replay(con, placed, f"{at:%Y%m%dT%H%M%S}")
 
 
 def decide(inst: Instance, decisions: list[tuple[str, str, str, str, str]]) -> None:
@@ -201,8 +199,8 @@ def test_the_order_of_records_and_sources_decides_nothing(tmp_path: Path, seed: 
             random.Random(seed).shuffle(rows)
             inst.config.sources.reverse()
         with helpers.open_staging(inst) as con:
-            for source, row, _ in rows:
-                helpers.put(con, "customer", source, [row])
+            for source in dict.fromkeys(source for source, _, _ in rows):
+                helpers.put(con, "customer", source, [row for one, row, _ in rows if one == source])
         match_train.train(inst)
         helpers.make(inst, full=True, release=False)
         found.append(_partition(inst))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import string
 import subprocess
 import sys
+import threading
 from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, select
 
 from ops import clock, secrets, texts
 from ops.errors import C360Error, FatalError
 from ops.instance import Instance, InstanceConfig, SourceConfig, parse_config
 from ops.leases import LeaseHeld, lease
 from ops.store import Store, stamp, unstamp
-from ops.tables import kv
+from ops.tables import kv, leases
 
 
 @pytest.fixture
@@ -106,3 +109,32 @@ def test_every_text_has_both_languages_and_the_same_places() -> None:
             for language, form in forms.items()
         }
         assert places["zh"] == places["en"], msgid
+
+
+def test_the_heartbeat_outlives_a_transaction_longer_than_the_stores_patience(store: Store, tmp_path: Path) -> None:
+    hasty = Store(f"sqlite:///{tmp_path / 'ops.db'}")
+    hasty.close()
+    refused = threading.Event()
+
+    @event.listens_for(hasty.engine, "connect")
+    def _lose_patience(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("pragma busy_timeout=500")
+
+    @event.listens_for(hasty.engine, "handle_error")
+    def _note(_context: object) -> None:
+        refused.set()
+
+    def expiry() -> str:
+        with store.read() as connection:
+            return str(connection.execute(select(leases.c.expires_at)).scalar_one())
+
+    with lease(hasty, "build", ttl_s=0.3):
+        with store.begin():
+            assert refused.wait(60)
+            before = expiry()
+        waited = threading.Event()
+        for _ in range(600):
+            if expiry() > before:
+                break
+            waited.wait(0.1)
+        assert expiry() > before

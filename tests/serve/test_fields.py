@@ -95,6 +95,8 @@ def test_leaving_one_system_tells_the_owners_of_the_others_until_they_follow(ins
     assert told(db) == both
     owner = policy.viewer("c", "陈晓", "account_manager", employee_key="E000001")
     assert [row["record"]["source"] for row in serve.notices(owner, db, mine=True)["rows"]] == ["erp"]
+    said = {row["record"]["source"]: row["what"] for row in serve.notices(ALL.with_language("zh"), db)["rows"]}
+    assert said["service"] == "该客户在 CRM 中已停用（1）；请处理工单中 3 的未结事项，然后停用。"
     # an unchanged rebuild and a later change of the same record say nothing new
     keys = [row["notice_key"] for row in serve.notices(ALL, db)["rows"]]
     put(inst, "crm", {"id": "1", "name": "甲公司", "status": "inactive", "phone": "1"}, day=2)
@@ -190,6 +192,8 @@ def test_leavers_customers_wait_with_what_is_at_stake(inst: Instance) -> None:
     assert (first["contracts_due"], str(first["next_contract_on"])) == (1, "2026-12-31")
     assert (first["successor"]["name"], first["successor"]["basis"]) == ("林总", "manager")
     assert [row["name"] for row in serve.leavers(ALL, db, why="none")["rows"]] == ["丙公司"]
+    cut = serve.leavers(ALL, db, limit=0)
+    assert (str(cut["totals"]["open_amount"]), cut["totals"]["contracts_due"], cut["rows"]) == ("900.00", 1, [])
     with pytest.raises(FatalError, match="left, unknown, none"):
         serve.leavers(ALL, db, why="bored")
 

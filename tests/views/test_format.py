@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 
 from model.policy import HIDDEN
+from ops.texts import text
 from views.parts.format import Look
+from views.parts.html import Html
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 ZH, EN = Look("zh", "Asia/Shanghai", NOW), Look("en", "Asia/Shanghai", NOW)
@@ -69,6 +71,13 @@ def test_several_amounts_share_a_unit_in_which_none_vanishes() -> None:
     assert EN.common([Decimal(1797000), Decimal(118400)]) == (["1,797.0", "118.4"], "k")
     assert ZH.common([Decimal(568000), Decimal(5000)]) == (["56.8", "0.5"], " 万")
     assert EN.common([Decimal(12), Decimal("3.5")]) == (["12", "3.50"], "")
+
+
+def test_no_space_stands_between_two_chinese_words() -> None:
+    assert ZH.t("customer.since_none", when="今天 02:25") == "自今天 02:25 以来没有变化"
+    assert ZH.t("customer.since_none", when="11-20") == "自 11-20 以来没有变化"
+    assert ZH.t("fin.shared", name=Html("<b>北辰</b>"), n="2") == "<b>北辰</b>集团共用，2 家"
+    assert EN.t("customer.since_none", when="今天") == text("en", "customer.since_none", when="今天")
 
 
 def test_percent_and_share() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from playwright.sync_api import Browser, Page, expect
 from test_pages import run, shown
 
 from model import serve
+from ops.errors import FatalError
 from ops.texts import text
+from views.parts import finance_control
+from views.parts.format import Look
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -131,6 +136,71 @@ def test_finance_is_told_how_to_allocate_and_takes_it_back(finance: tuple[Any, A
     app.button(key=f"cash_back_{row['receipt_key']}").click().run()
     assert not app.exception
     assert {one["receipt_key"]: one["told"] for one in serve.unapplied(viewer, db)}[row["receipt_key"]] is None
+
+
+def test_the_erps_balances_stand_beside_what_is_shown(finance: tuple[Any, Any], people: dict[str, str]) -> None:
+    found = serve.control_balances(*finance)
+    assert found
+    panel = panel_of(shown(run("finance", people["finance"], lang="en", view="books")), "control_balance")
+    for row in found:
+        assert row["balance_on"].isoformat() in panel
+        if row["shown_amount"]:
+            assert f">{row['shown_amount']:,.2f}</a>".replace("-", "−") in panel
+        if row["erp_amount"]:
+            assert f">{row['erp_amount']:,.2f}</td>".replace("-", "−") in panel
+
+
+def test_a_balance_that_differs_comes_first_and_leads_to_what_was_entered_late(finance: tuple[Any, Any]) -> None:
+    real = serve.control_balances(*finance)
+    oldest = {**real[-1], "currency": "XTS", "difference": Decimal("-12.34"), "agrees": False}
+    counted = {**real[0], "includes": ["void"], "excluded": {**real[0]["excluded"], "void": Decimal("56.78")}}
+    look = Look("en", "Asia/Shanghai", datetime(2026, 11, 22, tzinfo=UTC))
+    markup = finance_control.drawn(look, [counted, *real[1:-1], oldest])
+    first = markup.split("<tbody>")[1].split("</tr>")[0]
+    assert "XTS" in first
+    assert "✗ −12.34" in first
+    assert f"as_of={oldest['balance_on'].isoformat()}" in first.split("✗")[0].rsplit("<td", 1)[1]
+    assert markup.count("✗") == 1
+    assert "56.78" in markup
+    assert text("en", "fin.balance_differs", n="1") in markup
+
+
+def _mailable(viewer: Any, db: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A line of the worklist whose customer has one finance contact with an address, and the mail as it would go."""
+    written = {row["customer_key"] for row in serve.mailed_letters(viewer, db)}
+    for line in serve.worklist(viewer, db):
+        if line["customer_key"] in written:
+            continue
+        try:
+            made = serve.letter(viewer, db, line["customer_key"], "reminder", language="en")
+            shown_first = serve.mail_letter(viewer, db, made)
+        except FatalError:
+            continue
+        if shown_first["to"]:
+            return line, shown_first
+    raise AssertionError("nobody can be written to")
+
+
+def test_a_letter_goes_by_mail_only_after_it_was_shown(finance: tuple[Any, Any], people: dict[str, str]) -> None:
+    line, mail = _mailable(*finance)
+    key = line["customer_key"]
+    app = run("receivables", people["finance"], lang="en", customer=key, currency=line["currency"])
+    app.session_state[f"paper_l_{key}_{line['currency']}"] = True
+    app.run()
+    app.button(key=f"letter_mail_{key}").click().run()
+    assert not app.exception
+    page = shown(app)
+    assert mail["to"]["email"] in page
+    assert mail["subject"] in page
+    assert text("en", "paper.mail_demo") in page
+    assert [row for row in serve.mailed_letters(*finance) if row["customer_key"] == key] == []
+    (confirm,) = [one for one in app.button if str(one.key).startswith("letter_confirm_")]
+    confirm.click().run()
+    assert not app.exception
+    (written,) = [row for row in serve.mailed_letters(*finance) if row["customer_key"] == key]
+    assert (written["recipient"], written["state"]) == (mail["to"]["email"], "kept")
+    assert text("en", "paper.mailed_kept") in shown(app)
+    assert "letter_confirm_" not in "".join(str(one.key) for one in app.button)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,20 @@ def test_every_page_has_content_in_both_languages(
     assert text(language, expected) in page
     if name in {"customer", "receivables", "overview"}:
         assert debtor["name"] in page
+
+
+def test_the_pipeline_is_summed_per_currency(people: dict[str, str], demo: Path) -> None:
+    instance = Instance.load(demo)
+    db = serve.open_published(instance)
+    listed = serve.overview(serve.sign_in(instance, people["leader"]), db, months=12)["pipeline_by_stage"]
+    sums = {row["currency"]: Decimal(0) for row in listed}
+    for row in listed:
+        sums[row["currency"]] += row["amount"] or 0
+    foot = shown(run("overview", people["leader"], lang="en")).split('id="p-pipeline"')[1].split("<tfoot>")[1]
+    foot = foot.split("</tfoot>")[0]
+    assert foot.count("<tr") == len(sums)
+    for currency, amount in sums.items():
+        assert f'title="{amount:,.2f} {currency}"' in foot
 
 
 @pytest.mark.parametrize("role", ["service", "account_manager", "finance", "leader", "steward", "integration"])

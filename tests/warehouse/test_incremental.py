@@ -93,19 +93,23 @@ def decision() -> st.SearchStrategy[tuple[str, ...]]:
 
 def apply(con: Any, changes: list[Any], step: int) -> None:
     at = helpers.T0 + timedelta(days=step)
-    for number, (entity, source, row, key) in enumerate(changes):
-        moment = at + timedelta(seconds=number)
-        run = f"{at:%Y%m%dT%H%M%S}"
-        if row is None:
-            helpers.drop(con, entity, source, [key], at=moment)
-            continue
-        full = dict(row)
-        if entity == "invoice_plan":
-            # a payment plan has each row number once, as the source numbers them
-            full |= {"id": f"{row['invoice_id']}-{row['id']}", "row_number": int(row["id"])}
-        if full.get("merged_into_id") == full["id"]:
-            full["merged_into_id"] = None
-        helpers.put(con, entity, source, [full], at=moment, run=run)
+    moments = [at + timedelta(seconds=number) for number in range(len(changes))]
+    placed = [(*change, moment) for change, moment in zip(map(_placed, changes), moments, strict=True)]
+    helpers.replay(con, placed, f"{at:%Y%m%dT%H%M%S}")
+
+
+def _placed(change: Any) -> Any:
+    """The change as a source would tell it."""
+    entity, source, row, key = change
+    if row is None:
+        return change
+    full = dict(row)
+    if entity == "invoice_plan":
+        # a payment plan has each row number once, as the source numbers them
+        full |= {"id": f"{row['invoice_id']}-{row['id']}", "row_number": int(row["id"])}
+    if full.get("merged_into_id") == full["id"]:
+        full["merged_into_id"] = None
+    return entity, source, full, key
 
 
 # an allocation that now belongs to nobody, whose earlier version stood under a customer; then nobody's rows change

@@ -259,8 +259,8 @@ def _drilled(context: state.Context, as_of: date, known: date | None, by: str, b
         return notice(title, look.t("aging.items_none"))
     rows = [_item(look, row, basis) for row in found[:ITEMS]]
     columns = [
-        Column(look.t("col.customer"), "wide"), Column(look.t("col.invoice"), "mid"),
-        Column(look.t(f"aging.basis_{basis}"), "mid"), Column(look.t("aging.days"), "num"),
+        Column(look.t("col.customer"), "wide"), Column(look.t("col.invoice"), "mid", phone=False),
+        Column(look.t(f"aging.basis_{basis}"), "mid"), Column(look.t("aging.days"), "num", phone=False),
         Column(f"{look.t('col.open')} ({currency or ''})", "num"), Column(look.t("col.owner"), phone=False),
     ]  # fmt: skip
     body = tag("div", table(title, columns, rows), class_="scroll drill")
@@ -277,11 +277,12 @@ def _item(look: Look, row: dict[str, Any], basis: str) -> Row:
         counted = look.day(row["counted_from"]) if row["counted_from"] else look.na()
     days = row["days_past_due"]
     record = f"invoice:{row['source']}:{row['source_id']}" if row.get("source_id") else None
+    document = join([row["invoice_number"], plan, kept])
     return Row(
         [
-            row["name"],
-            join([row["invoice_number"], plan, kept]),
-            counted,
+            join([row["name"], tag("span", document, class_="below")]),
+            document,
+            counted if days is None else join([counted, tag("span", look.days(days), class_="below")]),
             look.na() if days is None else h(look.count(days)),
             look.exact(row["open_amount"]),
             look.text(row["owner"]) if row.get("owner") else tag("span", look.t("ui.unowned"), class_="unknown"),

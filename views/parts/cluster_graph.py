@@ -47,7 +47,9 @@ def drawn(look: Look, found: dict[str, Any]) -> Html:
         maybe.append((mine["record_key"], other["record_key"], row))
     places, size = _places(inside, outside)
     links = best_links(found["edges"])
-    lines = [_line(look, places, edge, labelled=len(links) <= LABELLED) for edge in links]
+    lines = [_line(look, places, edge) for edge in links]
+    # Words after the lines, so that none of them is struck through.
+    lines += [_word(look, places, edge) for edge in links if len(links) <= LABELLED]
     lines += [_maybe(look, places, *one) for one in maybe]
     lines += [_apart(look, places, one) for one in found["vetoes"] if {one["left"], one["right"]} <= places.keys()]
     nodes = [_node(look, places[key], node, "in") for key, node in inside.items()]
@@ -118,15 +120,23 @@ def _path(one: Place, two: Place) -> tuple[str, Place]:
     return f"M{a[0]},{a[1]} C{middle},{a[1]} {middle},{b[1]} {b[0]},{b[1]}", (middle, (a[1] + b[1]) / 2)
 
 
-def _line(look: Look, places: dict[str, Place], edge: dict[str, Any], *, labelled: bool) -> Html:
-    shape, at = _path(places[edge["left"]], places[edge["right"]])
+def _line(look: Look, places: dict[str, Place], edge: dict[str, Any]) -> Html:
     kind = f"link {edge['kind']}" + (" doubtful" if is_doubtful(edge) else "")
-    word = said(look, edge)
-    full = f"{word} {edge['evidence'] or ''}".strip()
-    parts = [tag("title", full), tag("path", d=shape)]
-    if labelled:
-        parts.append(_label(word, at))
-    return tag("g", *parts, class_=kind)
+    shape, _ = _path(places[edge["left"]], places[edge["right"]])
+    return tag("g", _title(look, edge), tag("path", d=shape), class_=kind)
+
+
+def _word(look: Look, places: dict[str, Place], edge: dict[str, Any]) -> Html:
+    one, two = places[edge["left"]], places[edge["right"]]
+    x, y = _path(one, two)[1]
+    if one[0] == two[0]:
+        # beside the bow, not across the nodes it joins
+        return tag("g", _title(look, edge), _label(said(look, edge), (x + 6, y + 8), "label aside"))
+    return tag("g", _title(look, edge), _label(said(look, edge), (x, y)))
+
+
+def _title(look: Look, edge: dict[str, Any]) -> Html:
+    return tag("title", f"{said(look, edge)} {edge['evidence'] or ''}".strip())
 
 
 def said(look: Look, edge: dict[str, Any]) -> str:
@@ -136,8 +146,8 @@ def said(look: Look, edge: dict[str, Any]) -> str:
     return str(rule_word(look, edge["rule"]))
 
 
-def _label(word: str, at: Place) -> Html:
-    return tag("text", h(word), x=round(at[0], 1), y=round(at[1] - 4, 1), class_="label")
+def _label(word: str, at: Place, class_: str = "label") -> Html:
+    return tag("text", h(word), x=round(at[0], 1), y=round(at[1] - 4, 1), class_=class_)
 
 
 def _maybe(look: Look, places: dict[str, Place], mine: str, other: str, row: dict[str, Any]) -> Html:

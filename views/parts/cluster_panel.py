@@ -177,10 +177,10 @@ def _take_apart(context: state.Context, found: dict[str, Any], keys: list[str]) 
                   for kind in ("unmerge", "different") if answer[kind]]  # fmt: skip
         st.html(tag("p", look.dotted(*counts), class_="muted"))
         reason = st.text_input(look.t("trust.reason"), key="apart_reason", max_chars=300)
-        left, right = st.columns([1, 2])
-        if left.button(look.t("trust.take_apart"), type="primary", disabled=bool(answer["problems"])):
-            _write(context, keys, reason)
-        right.button(look.t("bulk.clear"), key="apart_clear", on_click=_clear)
+        with st.container(horizontal=True, key="apart_buttons"):
+            if st.button(look.t("trust.take_apart"), type="primary", disabled=bool(answer["problems"])):
+                _write(context, keys, reason)
+            st.button(look.t("bulk.clear"), key="apart_clear", on_click=_clear)
 
 
 def _write(context: state.Context, keys: list[str], reason: str) -> None:
@@ -212,8 +212,8 @@ def _links(look: Look, found: dict[str, Any]) -> Html | str:
         for edge in found["edges"]
     ]  # fmt: skip
     columns = [
-        Column(look.t("trust.two_records"), "wide"), Column(look.t("col.kind")), Column(look.t("col.match_rule")),
-        Column(look.t("trust.evidence"), "wide", phone=False),
+        Column(look.t("trust.two_records"), "wide"), Column(look.t("col.kind"), phone=False),
+        Column(look.t("col.match_rule")), Column(look.t("trust.evidence"), "wide", phone=False),
     ]  # fmt: skip
     title = look.t("trust.links")
     body = tag("div", table(title, columns, rows, 6), class_="scroll")

@@ -97,12 +97,12 @@ def _listing(look: Look, found: dict[str, Any], asked: str, chosen: dict[str, An
         Column(look.t("trust.values"), phone=False),
         Column(join([look.t("trust.at_stake"), f" ({found['currency']})"]), "num", look.t("trust.at_stake_help")),
     ]  # fmt: skip
-    foot = look.t("work.keys")
+    foot = look.keys("work.keys")
     if found["total"] > len(rows):
-        foot = look.t("work.more", shown=len(rows), total=look.count(found["total"])) + " " + foot
+        foot = join([look.t("work.more", shown=len(rows), total=look.count(found["total"])), " ", foot])
     badge = chip(look.count(found["total"]), TONES[asked])
     body = table(title, columns, rows)
-    return tag("div", panel("conflicts", title, body, badge=badge, source=counts, foot=h(foot)), class_="worklist")
+    return tag("div", panel("conflicts", title, body, badge=badge, source=counts, foot=foot), class_="worklist")
 
 
 def _values(look: Look, row: dict[str, Any]) -> Html:

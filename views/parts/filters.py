@@ -101,8 +101,8 @@ def _choice(look: Look, name: str, options: dict[str, str], width: int) -> None:
     if asked_for not in known:
         known[asked_for] = asked_for
     _field(
-        name, st.selectbox, look.t(f"filter.{name}"), options=list(known), format_func=lambda one: known[one],
-        width=width,
+        name, st.selectbox, look.t(f"filter.{name}"), options=list(known), width=width,
+        format_func=lambda one: known[one][:1].upper() + known[one][1:],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from model import serve
 from model.serve.overview import month_starts
 from views import state
-from views.parts import finance_panels
+from views.parts import finance_control, finance_panels
 from views.parts.finance_panels import record_at
 from views.parts.format import Look, number
 from views.parts.html import Column, Html, Row, chip, empty, grids, h, join, panel, table, tag
@@ -22,7 +22,7 @@ FIGURES = ("open", "overdue", "unallocated", "credits")
 
 
 def show(context: state.Context) -> None:
-    """Entered late first, then faults, control totals, currencies and terms."""
+    """Entered late first, then the ERP's own balance, control totals, faults, currencies and terms."""
     viewer, db, look = context.viewer, context.db, context.look
     day = _asked_day(db.today())
     late = serve.entered_late(viewer, db, day)
@@ -31,6 +31,7 @@ def show(context: state.Context) -> None:
     faults, terms = serve.ledger_faults(viewer, db), serve.terms_report(viewer, db)
     rates = serve.currency_report(viewer, db)
     drawn = [
+        finance_control.drawn(look, serve.control_balances(viewer, db)),
         finance_panels.control(look, serve.ledger_control(viewer, db)),
         finance_panels.faults(look, faults),
         finance_panels.currency(look, rates),
@@ -74,14 +75,15 @@ def _late(look: Look, found: dict[str, Any]) -> Html:
             if not (figure["then"] or figure["now"]):
                 continue
             label = join([look.t(f"books.{name}"), tag("span", " ", one["currency"], class_="muted")])
-            rows.append(Row([label, look.exact(figure["then"]), look.exact(figure["now"]),
+            then = tag("span", look.t("books.then"), " ", look.exact(figure["then"]), class_="below")
+            rows.append(Row([label, look.exact(figure["then"]), join([look.exact(figure["now"]), then]),
                              _difference(look, figure["difference"])]))  # fmt: skip
     title = look.t("panel.entered_late")
     if not rows:
         return panel("entered_late", title, empty(look.t("kpi.nothing_open")))
     columns = [
-        Column(look.t("books.figure")), Column(look.t("books.then"), "num"), Column(look.t("books.now"), "num"),
-        Column(look.t("books.difference"), "num"),
+        Column(look.t("books.figure")), Column(look.t("books.then"), "num", phone=False),
+        Column(look.t("books.now"), "num"), Column(look.t("books.difference"), "num"),
     ]  # fmt: skip
     badge = chip(found["as_of"].isoformat())
     return panel("entered_late", title, tag("div", table(title, columns, rows), class_="scroll"), badge=badge)

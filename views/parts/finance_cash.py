@@ -46,7 +46,8 @@ def _label(look: Look, row: dict[str, Any]) -> str:
 
 
 def _offer(look: Look, row: dict[str, Any], offer: dict[str, Any]) -> str:
-    parts = ", ".join(f"{one['invoice_number']} {look.amount(one['amount'])}" for one in offer["items"])
+    separator = "、" if look.language == "zh" else ", "
+    parts = separator.join(f"{one['invoice_number']} {look.amount(one['amount'])}" for one in offer["items"])
     whose = "" if row["is_identified"] else f"{offer['name']} · "
     rest = look.t("fin.rest", amount=look.amount(offer["rest_amount"])) if offer["rest_amount"] else ""
     return f"{whose}{look.t('fin.reason_' + offer['reason'])} {offer['score']} % · {parts}{rest}"

@@ -230,7 +230,7 @@ def control(look: Look, found: list[dict[str, Any]]) -> Html:
     used = [name for name in CLASSES if any(name in one for one in lines.values())]
     rows = [_control(look, key, one, used) for key, one in sorted(lines.items(), key=lambda entry: str(entry[0]))]
     columns = [
-        Column(look.t("fin.document")), Column(look.t("col.currency"), "mid"),
+        Column(look.t("fin.document")), Column(look.t("col.currency"), "mid", phone=False),
         *(Column(look.t(f"fin.class_{name}"), "num", phone=name == "shown") for name in used),
         Column(look.t("fin.source_total"), "num"),
     ]  # fmt: skip
@@ -247,7 +247,8 @@ def _control(look: Look, key: tuple[str, str, str | None], one: dict[str, Any], 
     known = [row["amount"] for row in one.values() if row["amount"] is not None]
     whole = {"documents": sum(row["documents"] for row in one.values()), "amount": sum(known, ZERO) if known else None}
     source, document, currency = key
-    name = join([look.t(f"fin.doc_{document}"), tag("span", look.label("source", source), class_="second")])
+    name = join([look.t(f"fin.doc_{document}"), tag("span", look.label("source", source), class_="second"),
+                 tag("span", look.text(currency), class_="below")])  # fmt: skip
     return Row([name, look.text(currency), *(cell(one.get(kind)) for kind in used), cell(whole)])
 
 
@@ -261,7 +262,7 @@ def currency(look: Look, found: dict[str, Any]) -> Html:
     has_group = bool(group and group != company)
     rows = [
         Row([
-            row["currency"], look.exact(row["open"]),
+            join([row["currency"], tag("span", look.exact(row["open"]), class_="below")]), look.exact(row["open"]),
             look.text(None) if row["rate"] is None else tag("span", look.plain(row["rate"]), title=str(row["rate_on"])),
             look.exact(row["company_amount"]), look.exact(row["carried_amount"]), _gain(look, row["unrealised"]),
             *([look.exact(row["group_amount"])] if has_group else []),
@@ -277,7 +278,7 @@ def currency(look: Look, found: dict[str, Any]) -> Html:
         ])
     )  # fmt: skip
     columns = [
-        Column(look.t("col.currency")), Column(look.t("col.open"), "num"),
+        Column(look.t("col.currency")), Column(look.t("col.open"), "num", phone=False),
         Column(look.t("fin.rate"), "num", phone=False),
         Column(look.t("fin.in", currency=company), "num"), Column(look.t("fin.carried"), "num", phone=False),
         Column(look.t("fin.unrealised"), "num"),

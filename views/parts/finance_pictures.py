@@ -13,7 +13,7 @@ from model import serve
 from views import state
 from views.parts import charts, finance_panels
 from views.parts.format import Look, number
-from views.parts.html import Column, Html, Row, empty, join, link, table, tag
+from views.parts.html import Column, Html, Row, empty, grids, join, link, panel, table, tag
 from views.parts.tiles import BUCKET_TONES, BUCKETS
 
 ZERO = Decimal(0)
@@ -35,11 +35,9 @@ def show(context: state.Context, currency: str) -> None:
 def performance(context: state.Context) -> None:
     """How promises were kept and why invoices are disputed, all currencies."""
     look = context.look
-    left, right = st.columns(2)
-    with left, st.container(key="card_promises"):
-        st.html(join([_title(look, "promises_by_owner"), _promises(context)]))
-    with right, st.container(key="card_reasons"):
-        st.html(join([_title(look, "reasons"), _reasons(look, serve.disputes(context.viewer, context.db))]))
+    kept = panel("kept", look.t("fin.promises_by_owner"), _promises(context))
+    reasons = panel("reasons", look.t("fin.reasons"), _reasons(look, serve.disputes(context.viewer, context.db)))
+    st.html(grids([kept, reasons]))
 
 
 def _title(look: Look, name: str, unit: str = "") -> Html:

@@ -13,7 +13,7 @@ from model.serve.overview import month_starts
 from model.serve.ratio_rows import INPUTS, SWITCHES
 from views import state
 from views.parts.finance_panels import record_at
-from views.parts.format import Look, number
+from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, empty, h, join, link, panel, table, tag
 
 PERIODS = (3, 6, 12)
@@ -94,7 +94,7 @@ def _written(look: Look, kind: str, value: Any, *, beyond: bool = False) -> Html
         return look.money(value, None)
     if kind == "percent":
         return look.percent(value, 1)
-    shown = look.plain(number(value).quantize(Decimal("0.1")) if kind == "days" else value)
+    shown = look.fixed(value, 1) if kind == "days" else look.plain(value)
     return h(f"> {shown}" if beyond else shown)
 
 

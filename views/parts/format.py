@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +26,10 @@ STEPS = {
     "en": ((Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "k")),
 }
 LOCALES = {"zh": "zh_CN", "en": "en_US"}
+_HAN = re.compile(r"[\u3400-\u9fff]")
+# The space before and after a value (between two \0) where Chinese meets Chinese; a value may be markup.
+_BEFORE = re.compile(r"(?<=[\u3400-\u9fff]) (?=\0(?:<[^>]*>)*[\u3400-\u9fff])")
+_AFTER = re.compile(r"([\u3400-\u9fff](?:<[^>]*>)*\0) (?=[\u3400-\u9fff])")
 
 
 def number(value: Any) -> Decimal:
@@ -54,8 +59,16 @@ class Look:
     now: datetime
 
     def t(self, msgid: str, **values: Any) -> str:
-        """The text `msgid` in this language."""
-        return text(self.language, msgid, **values)
+        """The text `msgid` in this language; in Chinese no space stands between a Chinese value and the words."""
+        if self.language != "zh" or not any(isinstance(value, str) and _HAN.search(value) for value in values.values()):
+            return text(self.language, msgid, **values)
+        marked = {name: f"\0{value}\0" if isinstance(value, str) else value for name, value in values.items()}
+        said = _AFTER.sub(r"\1", _BEFORE.sub("", text(self.language, msgid, **marked)))
+        return said.replace("\0", "")
+
+    def keys(self, msgid: str) -> Html:
+        """Which keys do what; only where there is a keyboard."""
+        return tag("span", self.t(msgid), class_="keyboard")
 
     def say(self, value: Any) -> str:
         """A sentence from the model: a message id, {msgid, …} with its values, or text that is already readable."""
@@ -127,6 +140,10 @@ class Look:
     def plain(self, value: Any) -> str:
         """A number with separators and as many decimals as it has, without trailing zeros."""
         return self._decimal(number(value), "#,##0.##########")
+
+    def fixed(self, value: Any, digits: int) -> str:
+        """A number with separators and always as many decimals."""
+        return self._decimal(number(value), "#,##0." + "0" * digits)
 
     def exact(self, value: Any) -> Html:
         """An exact amount for a table cell, or its state."""

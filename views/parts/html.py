@@ -77,8 +77,13 @@ class Row:
     door: int = 0
 
 
-def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], keep: int | None = None) -> Html:
-    """An accessible table. With `keep`, rows past it carry the class `extra` (hidden until the panel opens)."""
+def table(
+    caption: str, columns: Sequence[Column], rows: Sequence[Row], keep: int | None = None, totals: Sequence[Row] = ()
+) -> Html:
+    """An accessible table. With `keep`, rows past it carry the class `extra` (hidden until the panel opens).
+
+    `totals` stand below all rows, whichever are shown.
+    """
     head = join(tag("th", column.head, scope="col", class_=_classes(column), title=column.hint) for column in columns)
     body = []
     for position, row in enumerate(rows):
@@ -103,8 +108,14 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Row], keep: in
         tag("caption", caption),
         tag("thead", tag("tr", head)),
         tag("tbody", *body),
+        tag("tfoot", *(_total(columns, row) for row in totals)) if totals else "",
         class_="grid",
     )
+
+
+def _total(columns: Sequence[Column], row: Row) -> Html:
+    cells = [tag("td", cell, class_=_classes(column)) for column, cell in zip(columns, row.cells, strict=True)]
+    return tag("tr", *cells)
 
 
 def _classes(column: Column) -> str | None:

@@ -56,7 +56,10 @@ def _listing(look: Look, found: dict[str, Any]) -> Html:
     ]  # fmt: skip
     by = look.dotted(*(f"{name or look.t('ui.unowned')} {look.count(n)}" for name, n in found["by_owner"].items()))
     badge = chip(look.count(found["total"]), "amber")
-    body = tag("div", table(title, columns, rows), class_="scroll")
+    whole = found["totals"]
+    total = Row([look.t("aging.total"), "", look.money(whole["open_amount"]), _overdue(look, whole["overdue_amount"]),
+                 look.count(whole["contracts_due"]), ""])  # fmt: skip
+    body = tag("div", table(title, columns, rows, totals=[total]), class_="scroll")
     return tag("div", panel("leavers", title, body, badge=badge, source=by), class_="worklist")
 
 
@@ -74,8 +77,8 @@ def _contracts(look: Look, row: dict[str, Any]) -> Html:
 def _successor(look: Look, row: dict[str, Any]) -> Html:
     if row["successor"] is None:
         return tag("span", look.t("trust.no_successor"), class_="unknown")
-    basis = tag("span", look.t(f"leaver.basis.{row['successor']['basis']}"), class_="second")
-    return join([row["successor"]["name"], basis])
+    basis = tag("span", look.t(f"leaver.basis.{row['successor']['basis']}"), class_="second n")
+    return join([tag("span", row["successor"]["name"], class_="n"), basis])
 
 
 def _namesakes(look: Look, found: list[dict[str, Any]]) -> Html | str:

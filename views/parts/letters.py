@@ -8,19 +8,22 @@ from typing import Any
 import streamlit as st
 
 from model import serve
+from model.serve.letters import Document
 from ops.errors import C360Error
 from views import state
 from views.parts.format import Look, as_date
-from views.parts.html import Html, join, tag
+from views.parts.html import Column, Html, Row, chip, h, join, table, tag
 from views.parts.notice import show_error
 
 LETTERS = ("reminder", "demand_letter")
 LANGUAGES = {"zh": "中文", "en": "English"}
-HISTORY = 200
+HISTORY, MAILED = 200, 3
+MAILING = "letter_mailing"
+MAIL_TONES = {"queued": "amber", "sent": "green", "dead": "red", "dropped": "", "kept": ""}
 
 
 def show(context: state.Context, chosen: dict[str, Any]) -> None:
-    """The steps with their last day, then the next letter: looked at as PDF, recorded when it went out."""
+    """The steps with their last day, then the next letter: looked at as PDF, mailed, or recorded when it went out."""
     look, key = context.look, chosen["customer_key"]
     sent = _sent(context, key)
     st.html(_steps(context, sent))
@@ -35,14 +38,81 @@ def show(context: state.Context, chosen: dict[str, Any]) -> None:
         show_error(look, error)
         return
     st.caption(look.t("paper.letter_items", n=look.count(len(made.item_keys))))
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     name = look.t("paper.file", kind=look.t(f"paper.{kind}"), name=chosen["name"],
                   day=context.db.today().isoformat())  # fmt: skip
     left.download_button("PDF", made.content, f"{name}.pdf", "application/pdf", key=f"letter_pdf_{key}",
                          width="stretch")  # fmt: skip
-    if right.button(look.t("paper.letter_sent"), key=f"letter_send_{key}", type="primary", width="stretch"):
+    if middle.button(look.t("paper.letter_sent"), key=f"letter_send_{key}", width="stretch"):
         done(context, look.t("act.saved", action=look.t(f"paper.{kind}")),
              lambda: serve.record_letter(context.viewer, context.db, made))  # fmt: skip
+    if right.button(look.t("paper.mail"), key=f"letter_mail_{key}", type="primary", width="stretch"):
+        st.session_state[MAILING] = key
+    if st.session_state.get(MAILING) == key:
+        _mail(context, made)
+    if listed := _mailed(context, key):
+        st.html(listed)
+
+
+def _mail(context: state.Context, made: Document) -> None:
+    """The mail as it would go: to whom, its text and its file; it goes only from the button below it."""
+    look, key = context.look, made.customer_key
+    # Another letter, language or item is another button: what was not shown cannot be confirmed.
+    shown = "|".join([made.kind, made.language, *made.item_keys])
+    try:
+        found = serve.mail_letter(context.viewer, context.db, made)
+        to = found["to"]
+        if to is None:
+            named = {one["contact_key"]: one for one in found["choices"]}
+            contact = st.selectbox(look.t("paper.mail_to"), list(named), key=f"letter_to_{key}",
+                                   format_func=lambda one: f"{named[one]['name']} · {named[one]['email']}")  # fmt: skip
+            found = serve.mail_letter(context.viewer, context.db, made, contact=contact)
+            to = found["to"]
+    except C360Error as error:
+        show_error(look, error)
+        return
+    st.html(_envelope(look, found))
+    with st.container(horizontal=True, key="mail_buttons"):
+        said = look.t("paper.mail_confirm" if found["leaves"] else "paper.mail_keep", name=to["name"])
+        if st.button(said, key=f"letter_confirm_{to['contact_key']}_{shown}", type="primary"):
+            st.session_state.pop(MAILING)
+            after = look.t("paper.mail_done" if found["leaves"] else "paper.mail_kept")
+            done(context, after, lambda: serve.mail_letter(
+                context.viewer, context.db, made, contact=to["contact_key"], confirmed=True))  # fmt: skip
+        if st.button(look.t("paper.mail_cancel"), key=f"letter_cancel_{key}"):
+            st.session_state.pop(MAILING)
+            st.rerun()
+
+
+def _envelope(look: Look, found: dict[str, Any]) -> Html:
+    to, items = found["to"], look.t("work.items_n", n=look.count(len(found["items"])))
+    totals = [look.money(amount, currency) for currency, amount in sorted(found["totals"].items())]
+    pairs = [
+        ("paper.mail_to", join([to["name"], " ", tag("span", to["email"], class_="muted")])),
+        ("paper.mail_subject", h(found["subject"])),
+        ("paper.mail_text", tag("span", found["text"].strip(), class_="mailed")),
+        ("paper.mail_file", look.dotted(h(found["file"]), items, *totals)),
+    ]
+    listed = tag("dl", *(join([tag("dt", look.t(name)), tag("dd", said)]) for name, said in pairs), class_="pairs")
+    note = "" if found["leaves"] else tag("p", look.t("paper.mail_demo"), class_="muted")
+    return tag("section", listed, note, class_="envelope", aria_label=look.t("paper.mail"))
+
+
+def _mailed(context: state.Context, key: str) -> Html | None:
+    """The letters that went by mail or are about to, the newest first."""
+    look = context.look
+    listed = [one for one in serve.mailed_letters(context.viewer, context.db) if one["customer_key"] == key]
+    rows = [
+        Row([
+            join([look.when(one["ended_at"] or one["confirmed_at"]),
+                  tag("span", look.t(f"paper.{one['kind']}"), class_="second")]),
+            join([one["person"], tag("span", one["recipient"], class_="second")]),
+            chip(look.t(f"paper.mailed_{one['state']}"), MAIL_TONES[one["state"]]),
+        ])
+        for one in listed[:MAILED]
+    ]  # fmt: skip
+    columns = [Column(look.t("paper.mailed"), "mid"), Column(look.t("paper.mail_to")), Column(look.t("col.status"))]
+    return tag("div", table(look.t("paper.mailed"), columns, rows), class_="scroll items") if rows else None
 
 
 def _sent(context: state.Context, key: str) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def show(context: state.Context) -> None:
     chosen = _chosen(rows)
     row = _row_of(rows, chosen)
     keys = _picked(rows)
-    left, right = st.columns([1.1, 1])
+    # Nothing chosen: nothing stands beside the queue.
+    left, right = st.columns([1.1, 1]) if chosen else (st.container(), st.container())
     with left:
         if keys:
             match_bulk.show(context, [row for row in rows if key_of(row) in keys], _clear)
@@ -137,13 +138,13 @@ def _listing(look: Look, queue: dict[str, Any], chosen: dict[str, Any] | None) -
         Column(look.t("trust.filter_why"), "mid"),
         Column(join([look.t("trust.at_stake"), f" ({queue['currency']})"]), "num", look.t("trust.at_stake_help")),
     ]
-    foot = look.t("trust.keys")
+    foot = look.keys("trust.keys")
     if queue["total"] > len(rows):
-        foot = look.t("work.more", shown=len(rows), total=look.count(queue["total"])) + " " + foot
+        foot = join([look.t("work.more", shown=len(rows), total=look.count(queue["total"])), " ", foot])
     badge = chip(look.count(queue["total"]) + ("+" if queue["has_more"] else ""))
     source = look.dotted(*(f"{look.t(f'trust.why_{name}')} {look.count(n)}" for name, n in queue["by_why"].items()))
     body = table(title, columns, drawn)
-    return tag("div", panel("queue", title, body, badge=badge, source=source, foot=h(foot)), class_="worklist")
+    return tag("div", panel("queue", title, body, badge=badge, source=source, foot=foot), class_="worklist")
 
 
 def _tick(look: Look, row: dict[str, Any]) -> Html:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import streamlit as st
@@ -73,7 +72,7 @@ def _listing(look: Look, found: dict[str, Any], asked: str, chosen: dict[str, An
     badge = chip(look.count(found["total"]), TONES[asked])
     body = table(title, columns, rows)
     return tag(
-        "div", panel("notices", title, body, badge=badge, source=counts, foot=h(look.t("work.keys"))),
+        "div", panel("notices", title, body, badge=badge, source=counts, foot=look.keys("work.keys")),
         class_="worklist",
     )  # fmt: skip
 
@@ -87,7 +86,7 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
     name = link(row["name"], state.href("customer", customer=row["customer_key"]))
     mark = chip(look.t(f"notice.state.{row['state']}"), TONES[row["state"]])
     st.html(tag("div", tag("h2", name), mark, class_="phead"))
-    st.html(tag("p", _what(look, row), class_="what"))
+    st.html(tag("p", row["what"], class_="what"))
     st.html(_records(look, row))
     if row["state_basis"] and row["state"] != "open":
         said = look.t(f"notice.basis.{row['state_basis']}")
@@ -99,21 +98,13 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
     key = row["notice_key"]
     if row["state"] == "open":
         note = st.text_input(look.t("act.note"), key=f"note_{key}", max_chars=300)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, key="notice_buttons"):
             if st.button(look.t("trust.notice_done"), key="notice_done", type="primary"):
                 _close(context, key, "done", note)
             if st.button(look.t("trust.notice_not_needed"), key="notice_not_needed"):
                 _close(context, key, "not_needed", note)
     elif st.button(look.t("trust.notice_reopen"), key="notice_reopen"):
         _close(context, key, "open", None)
-
-
-def _what(look: Look, row: dict[str, Any]) -> str:
-    """What to do, with the words for the two systems in place of the names they are configured under."""
-    said = str(row["what"])
-    for source in {row["event"]["source"], row["record"]["source"]}:
-        said = re.sub(rf"(?<![\w-]){re.escape(source)}(?![\w-])", str(look.label("source", source)), said)
-    return said
 
 
 def _close(context: state.Context, key: str, to: str, note: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from views.parts import persons
@@ -26,8 +26,12 @@ def rows_panel(
     badge: object = "",
     source: object = "",
     foot: object = "",
+    totals: Sequence[Row] = (),
 ) -> Html:
-    """A panel around a table of `rows`: the first five, and a button that shows all of them in place."""
+    """A panel around a table of `rows`: the first five, and a button that shows all of them in place.
+
+    `totals` stand below them.
+    """
     title = look.t(f"panel.{name}")
     if not rows:
         return panel(name, title, empty(look.t(f"panel.{name}_none")), badge=badge, source=source, foot=foot)
@@ -41,7 +45,7 @@ def rows_panel(
             data_toggle="all",
             aria_expanded="false",
         )
-    body = tag("div", table(title, columns, rows, KEEP), class_="scroll")
+    body = tag("div", table(title, columns, rows, KEEP, totals), class_="scroll")
     return panel(name, title, body, badge=badge, source=source, foot=join([more, foot]))
 
 

@@ -73,6 +73,8 @@ def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
     if start > end:
         st.caption(look.t("paper.bad_period"))
         return
+    to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
+                       key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
     name = look.t("paper.file", kind=look.t("paper.statement"), name=chosen["name"], day=end.isoformat())
     left, middle, right = st.columns(3)
 
@@ -100,8 +102,6 @@ def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
         width="stretch",
         on_click="ignore",
     )
-    to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
-                       key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
     if right.button(look.t("paper.send"), key=f"st_send_{key}", type="primary", width="stretch"):
         letters.done(context, look.t("paper.sent"), lambda: serve.send_statement(
             context.viewer, context.db, chosen["customer_key"], chosen["currency"], start, end, sent_to=to or None,

@@ -63,15 +63,15 @@ def panel(context: state.Context, lines: list[dict[str, Any]], keys: list[str]) 
             return
         whole = {"record_key": actions.ALL, "open_amount": 0, "currency": ""}
         values = actions.fields(context, str(action), whole, bulk=True)
-        left, right = st.columns([1, 3])
+        buttons = st.container(horizontal=True, key="bulk_buttons")
         preview = _preview(context, items, str(action), values or {})
         if preview is None:
             return
         st.html(_shown(look, preview))
         ready = not preview["problems"]
-        if left.button(look.t("bulk.write", n=look.count(len(items))), type="primary", disabled=not ready):
+        if buttons.button(look.t("bulk.write", n=look.count(len(items))), type="primary", disabled=not ready):
             _write(context, items, str(action), values or {})
-        right.button(look.t("bulk.clear"), on_click=_clear)
+        buttons.button(look.t("bulk.clear"), on_click=_clear)
 
 
 def _title(look: Look, chosen: list[dict[str, Any]], items: list[str]) -> Html:
@@ -95,7 +95,7 @@ def _shown(look: Look, preview: dict[str, Any]) -> Html:
         for row in preview["rows"][:SHOWN]
     ]  # fmt: skip
     columns = [
-        Column(look.t("col.customer")), Column(look.t("col.invoice")), Column(look.t("col.open"), "num"),
+        Column(look.t("col.customer")), Column(look.t("col.invoice")), Column(look.t("col.open"), "num", phone=False),
         Column(look.t("act.amount"), "num"), Column(look.t("bulk.until"), "num"),
     ]  # fmt: skip
     totals = look.dotted(*(look.money(amount, name) for name, amount in preview["totals"].items() if amount))

@@ -166,8 +166,8 @@ def _records(look: Look, found: Mapping[str, Any], customer: str | None) -> Html
         Row(
             [
                 join([row["name"], tag("span", look.text(row["owner"]), class_="second")]),
-                join([row["label"], tag("span", row["action"], class_="second desk")]),
-                _record(look, row),
+                join([row["label"], tag("span", row["action"], class_="second")]),
+                join([tag("span", row["label"], class_="below"), _record(look, row)]),
                 look.money(row["revenue"]),
             ],
             href=trust_tabs.kept(customer=row["customer_key"], record=None),
@@ -175,7 +175,7 @@ def _records(look: Look, found: Mapping[str, Any], customer: str | None) -> Html
         for row in found["rows"]
     ]
     columns = [
-        Column(look.t("col.customer"), "wide"), Column(look.t("trust.rule")),
+        Column(look.t("col.customer"), "wide"), Column(look.t("trust.rule"), phone=False),
         Column(look.t("quality.stands")),
         Column(f"{look.t('trust.at_stake')} ({found['currency']})", "num", look.t("trust.at_stake_help"), phone=False),
     ]  # fmt: skip
@@ -193,6 +193,8 @@ def _record(look: Look, row: Mapping[str, Any]) -> Html:
         value = tag("span", look.t("quality.missing"), class_="unknown")
     elif row["field"].endswith("_at"):
         value = look.stamp(row["value"])
+    elif row["field"] == "status" and row["entity"] == "customer":
+        value = look.label("customer_status", row["value"])
     where = join([look.label("source", row["source"]), f" {row['source_id']}"])
     opened = trust_tabs.kept(record=f"{row['entity']}:{row['source']}:{row['source_id']}")
     said = f"record.{row['field']}"

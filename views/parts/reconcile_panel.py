@@ -145,12 +145,12 @@ def _listing(look: Look, items: list[dict[str, Any]], chosen: dict[str, Any] | N
         Column(look.t("trust.difference"), "num", look.t("trust.difference_help")),
         Column(look.t("trust.class"), "mid"),
     ]
-    foot = look.t("work.keys")
+    foot = look.keys("work.keys")
     if len(items) > SHOWN:
-        foot = look.t("work.more", shown=SHOWN, total=look.count(len(items))) + " " + foot
+        foot = join([look.t("work.more", shown=SHOWN, total=look.count(len(items))), " ", foot])
     body = table(title, columns, rows)
     badge = chip(look.count(len(items)))
-    return tag("div", panel("items", title, body, badge=badge, foot=h(foot)), class_="worklist")
+    return tag("div", panel("items", title, body, badge=badge, foot=foot), class_="worklist")
 
 
 def _difference(look: Look, one: dict[str, Any]) -> Html:
@@ -162,7 +162,7 @@ def _difference(look: Look, one: dict[str, Any]) -> Html:
 def _since(look: Look, one: dict[str, Any]) -> str:
     if one["class"] == "timing":
         return look.t("trust.until", on=one["due_on"].isoformat())
-    return look.t("trust.for_days", n=look.count(one["days"]))
+    return look.t("trust.for_days", n=look.count(one["days"])) if one["days"] else look.t("ui.today")
 
 
 def _detail(context: state.Context, item: dict[str, Any], rule: dict[str, Any]) -> None:

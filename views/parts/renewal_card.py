@@ -24,7 +24,7 @@ def panel_of(look: Look, card: dict[str, Any] | None) -> Html:
     if not card or card.get("auc") is None:
         lines = [look.t(NOTES.get(grade, NOTES["too little data"]))]
         if card and card.get("base_rate") is not None:
-            lines.append(unescape(look.t("kpi.base_rate", rate=look.share(card["base_rate"]))))
+            lines.append(f"{look.t('card.base_rate')} {unescape(look.share(card['base_rate']))}")
         if card and card.get("n") is not None:
             lines.append(look.t("renew.n", n=look.count(card["n"])))
         return notice(look.t("renew.too_little"), *lines, tone="amber")

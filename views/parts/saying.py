@@ -37,6 +37,8 @@ KNOWN = {
     "suggestion_gone": r"no suggestion \S+ stands",
     "several_contacts": r"there are several finance contacts",
     "no_contact": r".+ is no finance contact of this customer",
+    "no_mail_contact": r"this customer has no finance contact with a mail address",
+    "letter_stale": r"the letter cannot be \S+: ",
     "letter_out": r"this letter was confirmed already",
     "no_auditor": r"a confirmation request names the auditor",
     "no_mail": r"no mail server is configured",

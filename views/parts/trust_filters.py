@@ -8,7 +8,7 @@ import streamlit as st
 
 from views.parts import trust_tabs
 from views.parts.format import Look
-from views.parts.html import link
+from views.parts.html import link, tag
 
 # What was chosen in another list need not be in this one.
 CHOSEN = ("pair", "item", "notice", "record", "customer")
@@ -26,8 +26,8 @@ def choice(look: Look, name: str, options: Mapping[str, str], width: int = 150, 
     key = f"trust_{name}"
     st.session_state[key] = asked if asked in known else next(iter(known), "")
     st.selectbox(
-        look.t(f"trust.filter_{name}"), list(known), format_func=lambda one: known[one], key=key, width=width,
-        on_change=_write, args=(name,),
+        look.t(f"trust.filter_{name}"), list(known), key=key, width=width, on_change=_write, args=(name,),
+        format_func=lambda one: known[one][:1].upper() + known[one][1:],
     )  # fmt: skip
     return str(st.session_state[key]) or None
 
@@ -45,7 +45,8 @@ def search(look: Look, width: int = 190) -> str | None:
 def rest(look: Look, names: Sequence[str]) -> None:
     """The way back to everything, where something is asked for."""
     if any(st.query_params.get(name) for name in names):
-        st.html(link(look.t("filter.clear"), trust_tabs.kept(**dict.fromkeys(names)), "linkish"))
+        clear = link(look.t("filter.clear"), trust_tabs.kept(**dict.fromkeys(names)), "linkish")
+        st.html(tag("span", clear, class_="rest"))
 
 
 def _write(name: str) -> None:

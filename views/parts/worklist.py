@@ -115,13 +115,11 @@ def listing(
         Column(look.t("work.score"), "num", look.t("work.score_help"), phone=False),
     ]
     title = look.t("work.list")
-    foot = look.t("work.keys_pick" if may_pick else "work.keys")
+    foot = look.keys("work.keys_pick" if may_pick else "work.keys")
     if len(lines) > SHOWN:
-        foot = look.t("work.more", shown=SHOWN, total=look.count(len(lines))) + " " + foot
+        foot = join([look.t("work.more", shown=SHOWN, total=look.count(len(lines))), " ", foot])
     badge = chip(look.t("work.count", n=look.count(len(lines))))
-    return tag(
-        "div", panel("worklist", title, table(title, columns, rows), badge=badge, foot=h(foot)), class_="worklist"
-    )
+    return tag("div", panel("worklist", title, table(title, columns, rows), badge=badge, foot=foot), class_="worklist")
 
 
 def _tick(look: Look, line: dict[str, Any]) -> Html:

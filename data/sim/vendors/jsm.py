@@ -92,7 +92,10 @@ class Vendor(Simulator):
         }
         self.members["2"].append(customers[0]["accountId"])
         self.children["organization_users"] = lambda: {
-            key: self.tables["users"].rows[key] for ids in self.members.values() for key in ids
+            key: self.tables["users"].rows[key]
+            for organization in self.tables["organizations"].rows
+            for key in self.members.get(organization, [])
+            if key in self.tables["users"].rows
         }
         self.children["changelog"] = lambda: self._of_issues(self._changes)
         self.children["comments"] = lambda: self._of_issues(self._comments)
