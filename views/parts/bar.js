@@ -29,11 +29,11 @@ const openPanel = (name, every = true, until = Date.now() + 4000) => {
 let door = null;
 const focusDrawer = (href) => {
   door = href;
-  const until = Date.now() + 4000;
+  const until = Date.now() + 60000; // a busy server may take long; another row ends the wait
   const look = () => {
     const close = document.querySelector(".drawer .close");
     if (close && location.href.endsWith(href)) close.focus();
-    else if (Date.now() < until) requestAnimationFrame(look);
+    else if (door === href && Date.now() < until) requestAnimationFrame(look);
   };
   look();
 };

@@ -13,7 +13,7 @@ from ops.texts import catalogue
 from views import state
 from views.parts import syncing, words
 from views.parts.format import Look
-from views.parts.html import Column, Html, Row, chip, empty, h, join, link, panel, table, tag
+from views.parts.html import Column, Html, Row, chip, empty, grids, h, join, link, panel, says_nothing, table, tag
 from views.parts.notice import show_error
 
 TONES = {"vanished": "red", "emptied": "red", "retyped": "red", "contract": "amber", "new_value": "amber"}
@@ -28,11 +28,18 @@ def show(context: state.Context, source: str | None) -> None:
     asked = st.query_params.get("drift")
     chosen = next((row for row in rows if str(row["drift_id"]) == asked), None)
     plans = serve.announced_changes(context.viewer, context.db)
-    st.html(_drifts(look, rows, chosen, {plan["planned_id"]: plan["title"] for plan in plans}))
+    drifted = _drifts(look, rows, chosen, {plan["planned_id"]: plan["title"] for plan in plans})
+    announced = _plans(look, [plan for plan in plans if source in {None, plan["source"]}])
+    quiet = [one for one in (drifted, announced) if says_nothing(one)]
+    if drifted not in quiet:
+        st.html(drifted)
     if chosen is not None:
         with st.container(key="card_drift"):
             _detail(context, chosen)
-    st.html(_plans(look, [plan for plan in plans if source in {None, plan["source"]}]))
+    if announced not in quiet:
+        st.html(announced)
+    if quiet:
+        st.html(grids(quiet))
     if serve.may_sync(context.viewer):
         _announce(context, source)
 
