@@ -7,6 +7,7 @@ still be read, the other streams.
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ from ops.secrets import Redactor
 from ops.store import Store, stamp
 from ops.tables import runs
 
+log = logging.getLogger("c360.collect")
 Progress = Callable[["RunResult"], None]
 _SOURCES_AT_ONCE = 8
 _BUSY_STREAMS = 2
@@ -82,7 +84,7 @@ def sync(
     try:
         with lease(instance.store, f"source:{source.name}"):
             _close_interrupted(instance.store, source.name)
-            drift.look_at_contract(instance, source.name, spec)
+            _look_at_contract(instance, source.name, spec)
             return _collect(instance, source, spec, wanted, redactor, full, progress, watch)
     except LeaseHeld as held:
         return [RunResult(source.name, stream or "*", state="busy", error=held.what, remedy=held.remedy)]
@@ -178,6 +180,13 @@ def _one(
     result.seconds = round(clock.monotonic() - began, 3)
     result.requests, result.bytes = client.requests - requests, client.bytes - size
     return fault
+
+
+def _look_at_contract(instance: Instance, source: str, spec: SourceSpec) -> None:
+    try:
+        drift.look_at_contract(instance, source, spec)
+    except Exception:  # what is collected matters more than how the description has changed
+        log.exception("%s: the connector's spec was not compared with the last one", source)
 
 
 def _look(instance: Instance, result: RunResult) -> None:

@@ -97,7 +97,7 @@ class _Reading:
         past = _Past(dict.fromkeys(self.known.get("seen", [])), self.known.get("complete", ""), {})
         past.files = {one.name: memo[one.name] for one in entries if memo.get(one.name, [])[:2] == list(one.state)}
         fresh = [one for one in entries if one.name not in past.files]
-        first = max((n for n, one in enumerate(fresh) if self._is_complete(one)), default=0)
+        first = max((n for n, one in enumerate(fresh) if self._surely_stands(one, memo, past)), default=0)
         living: set[str] | None = None
         for number, entry in enumerate(fresh):
             read = self._read(entry)
@@ -141,6 +141,11 @@ class _Reading:
             return False
         # a complete file that looks like an earlier one says that things are again as they were
         return self._is_complete(entry) or content not in past.seen
+
+    def _surely_stands(self, entry: Entry, memo: dict[str, Any], past: _Past) -> bool:
+        """Whether a file not yet read is complete and will count, so that what came before it need not be applied."""
+        is_other = entry.name not in memo or memo[entry.name][0] != entry.size
+        return self._is_complete(entry) and is_other and self._order(entry) > past.complete
 
     def _order(self, entry: Entry) -> str:
         return entry.name if self.settings["order"] == "name" else f"{entry.modified.isoformat()} {entry.name}"

@@ -59,6 +59,9 @@ def look(instance: Instance, source: str, stream: str, run_id: str) -> list[Chan
     if not seen.documents:
         return []
     before = Shape.from_json(known.fields) if known else None
+    if before:
+        seen.collapse(before.maps)
+        before.collapse(seen.maps)
     found = compare(before, seen) if before else []
     merged = _merged(before, seen) if before else seen
     with instance.store.begin() as connection:
@@ -188,6 +191,7 @@ def _merged(known: Shape, seen: Shape) -> Shape:
         merged.fields[path] = Field(
             old.present // halved + new.present, old.filled // halved + new.filled, old.types | new.types, values
         )
+    merged.collapse(known.maps | seen.maps)
     return merged
 
 
@@ -227,7 +231,9 @@ def _record(
                 continue
         row: dict[str, Any] = {
             "source": source, "stream": stream, "field": change.field, "kind": change.kind, "before": change.before,
-            "after": change.after, "documents": documents, "run_id": run_id, "found_at": stamp(), "state": "open",
+            # PostgreSQL keeps no NUL in a text
+            "after": None if change.after is None else change.after.replace("\0", ""), "documents": documents,
+            "run_id": run_id, "found_at": stamp(), "state": "open",
             "planned_id": _announced(instance, connection, source, stream, change.field),
         }  # fmt: skip
         connection.execute(insert(drifts).values(**row))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -33,7 +33,7 @@ class Place:
     port: int
     database: str
     user: str
-    password: str
+    password: str = field(repr=False)
     tls: str
     ca: str
     row_security: str

@@ -22,6 +22,7 @@ _PARTS = 4
 VALUES = 20
 _VALUE_LETTERS = 60
 _SENTENCE = re.compile(r"[，。；！？]|(\S+\s+){4}")
+_PERSONAL = re.compile(r"@|(\d[\s()-]*){7}")  # addresses and numbers of people are not kept
 _CHILDREN = 200
 _TYPES = {str: "text", bool: "yes/no", type(None): "null", dict: "object", list: "list"}
 
@@ -50,21 +51,36 @@ class Field:
 
 @dataclass
 class Shape:
-    """Documents looked at, and their fields by path."""
+    """Documents looked at, and their fields by path. `maps`: objects whose keys are data; they have no fields."""
 
     documents: int = 0
     fields: dict[str, Field] = field(default_factory=dict)
+    maps: set[str] = field(default_factory=set)
 
     def to_json(self) -> str:
         """As the store keeps it."""
         fields = {path: one.to_json() for path, one in sorted(self.fields.items())}
-        return json.dumps({"documents": self.documents, "fields": fields}, ensure_ascii=False)
+        whole = {"documents": self.documents, "fields": fields, "maps": sorted(self.maps)}
+        return json.dumps(whole, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Shape:
         """What `to_json` made."""
         value = json.loads(text)
-        return cls(value["documents"], {path: Field.from_json(one) for path, one in value["fields"].items()})
+        fields = {path: Field.from_json(one) for path, one in value["fields"].items()}
+        return cls(value["documents"], fields, set(value["maps"]))
+
+    def collapse(self, maps: set[str] | None = None) -> None:
+        """Leave out the keys of objects whose keys are data (ids, days): those in `maps`, and those that have more than
+        any vendor names."""
+        children: dict[str, set[str]] = {}
+        for path in self.fields:
+            parent, _, last = path.rpartition(".")
+            children.setdefault(parent, set()).add(last)
+        self.maps |= (maps or set()) | {one for one, names in children.items() if one and len(names) > _CHILDREN}
+        if self.maps:
+            for path in [path for path in self.fields if any(path.startswith(f"{one}.") for one in self.maps)]:
+                del self.fields[path]
 
 
 def of_run(root: Path, source: str, stream: str, run_id: str) -> Shape:
@@ -92,7 +108,7 @@ def of_documents(documents: Iterable[str]) -> Shape:
         if isinstance(value, dict):
             shape.documents += 1
             _add(shape.fields, value)
-    _collapse(shape)
+    shape.collapse()
     return shape
 
 
@@ -124,7 +140,7 @@ def _counted(values: dict[str, int], kind: str, value: Any) -> dict[str, int] | 
     if text in values:
         values[text] += 1
         return values
-    if len(values) >= VALUES or len(text) > _VALUE_LETTERS or _SENTENCE.search(text):
+    if len(values) >= VALUES or len(text) > _VALUE_LETTERS or _SENTENCE.search(text) or _PERSONAL.search(text):
         return None
     values[text] = 1
     return values
@@ -142,15 +158,3 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
             for item in inner:
                 if isinstance(item, dict):
                     yield from _walk(item, f"{here}[]")
-
-
-def _collapse(shape: Shape) -> None:
-    """An object whose keys are data (ids, days) is one field: more children than any vendor names."""
-    children: dict[str, set[str]] = {}
-    for path in shape.fields:
-        parent, _, last = path.rpartition(".")
-        children.setdefault(parent, set()).add(last)
-    maps = {parent for parent, names in children.items() if parent and len(names) > _CHILDREN}
-    if maps:
-        for path in [path for path in shape.fields if any(path.startswith(f"{parent}.") for parent in maps)]:
-            del shape.fields[path]

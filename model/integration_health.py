@@ -20,7 +20,8 @@ from ops.store import stamp, unstamp
 from ops.tables import audit, drifts, quarantine, runs
 
 TREND_MONTHS = 6
-INTERVENTIONS = ("source.sync", "source.replay", "drift.acknowledge", "change.announce", "change.settle")
+INTERVENTIONS = ("source.sync", "source.replay", "reject.ignore", "drift.acknowledge", "change.announce",
+                 "change.settle")  # fmt: skip
 """What a person did about a source, as the audit calls it."""
 
 
@@ -70,7 +71,7 @@ def report(instance: Instance, month: str | None = None) -> dict[str, Any]:
 
 def _first(month: str) -> date:
     match = re.fullmatch(r"(\d{4})-(\d{2})", month)
-    if match is None or not 1 <= int(match[2]) <= 12:
+    if match is None or not 1 <= int(match[2]) <= 12 or not 1970 <= int(match[1]) <= 9998:
         raise FatalError(f"{month!r} is no month", valid="a month as 2026-11")
     return date(int(match[1]), int(match[2]), 1)
 

@@ -134,11 +134,10 @@ class Daemon:
     def _refresh(self, wanted: list[str], replays: list[str]) -> None:
         state, message = "done", None
         try:
-            for source in replays:
-                log.info("%s is replayed: %s", source, conform.replay(self.instance, source).counts)
+            failed = self._replay(replays)
             result = chain.refresh(self.instance, sources=wanted, progress=log.info)
-            if result.problems:
-                state, message = "failed", "; ".join(result.problems)
+            if result.problems or failed:
+                state, message = "failed", "; ".join([*failed, *result.problems])
                 log.warning("refresh of %s: %s", ", ".join(wanted) or "the build", message)
         except C360Error as error:
             state, message = "failed", str(error)
@@ -147,6 +146,16 @@ class Daemon:
             connection.execute(
                 update(sync_requests).where(sync_requests.c.state == "running").values(state=state, message=message)
             )
+
+    def _replay(self, sources: list[str]) -> list[str]:
+        """Stage these sources' landing again; what went wrong, which keeps neither the others nor collections."""
+        failed = []
+        for source in sources:
+            try:
+                log.info("%s is replayed: %s", source, conform.replay(self.instance, source).counts)
+            except C360Error as error:
+                failed.append(f"replay of {source}: {error}")
+        return failed
 
     def _roll_business_day(self) -> None:
         today = clock.today(self.instance.config.zone).isoformat()

@@ -51,6 +51,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "work_run": {"source": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64},
     "work_failed_run": {
         "source": pl.String, "stream": pl.String, "is_good": pl.Boolean, "ended_at": pl.Datetime("us", "UTC"),
+        "ended_on": pl.Date,
     },
     "work_drift_all": {
         "source": pl.String, "stream": pl.String, "kind": pl.String, "planned_id": pl.Int64, "found_on": pl.Date,
@@ -130,10 +131,10 @@ class Work:
                 (key, date.fromisoformat(r.confirmed_on)) for r in confirmed for key in json.loads(r[0])
             ],
             "work_run": _runs(instance) if sources else [],
-            "work_failed_run": _failed_runs(instance) if sources else [],
+            "work_failed_run": _failed_runs(instance, zone) if sources else [],
             "work_drift_all": [
                 (r.source, r.stream, r.kind, r.planned_id, _day(r.found_at, zone), _day(r.settled_at, zone))
-                for r in drifted
+                for r in drifted if r.source in {one.name for one in instance.config.sources if one.status == "active"}
             ],
             "work_cured": [],
         }  # fmt: skip
@@ -187,7 +188,7 @@ def _runs(instance: Instance) -> list[tuple[Any, ...]]:
     return [(source, unstamp(ended_at), active[source]) for source, ended_at in done if ended_at]
 
 
-def _failed_runs(instance: Instance) -> list[tuple[Any, ...]]:
+def _failed_runs(instance: Instance, zone: ZoneInfo) -> list[tuple[Any, ...]]:
     """The runs of streams that failed within the last months, and these streams' good ones."""
     active = [one.name for one in instance.config.sources if one.status == "active"]
     lately = (runs.c.ended_at >= stamp(clock.now() - _LOOKED_BACK)) & runs.c.source.in_(active)
@@ -197,7 +198,9 @@ def _failed_runs(instance: Instance) -> list[tuple[Any, ...]]:
     )
     with instance.store.read() as connection:
         found = connection.execute(query).all()
-    return [(row.source, row.stream, row.state == "done", unstamp(row.ended_at)) for row in found]
+    return [
+        (row.source, row.stream, row.state == "done", unstamp(row.ended_at), _day(row.ended_at, zone)) for row in found
+    ]
 
 
 def _day(stamped: str | None, zone: ZoneInfo) -> date | None:

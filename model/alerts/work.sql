@@ -63,14 +63,14 @@ good as (
     select source, '*' as stream, max(ended_at) as ended_at from run where is_good group by source
 ),
 failing as (
-    select run.source, run.stream, count(*) as failures, min(run.ended_at) as since
+    select run.source, run.stream, count(*) as failures, min(run.ended_on) as since
     from run
     left join good on good.source = run.source and good.stream = run.stream
     where not run.is_good and (good.ended_at is null or run.ended_at > good.ended_at)
     group by run.source, run.stream
 )
 select
-    source, max(failures) as failures, count(*) as streams, cast(min(since) as date) as failing_since
+    source, max(failures) as failures, count(*) as streams, min(since) as failing_since
 from failing
 group by source;
 

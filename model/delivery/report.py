@@ -33,6 +33,8 @@ def write_report(instance: Instance, directory: Directory, today: date) -> list[
         return []
     found = integration_health.report(instance, month)
     if not found["total"]["runs"]:
+        with instance.store.begin() as connection:
+            instance.store.upsert(connection, kv, {"key": _SENT, "value": month, "updated_at": stamp()}, ["key"])
         return []
     made = mail.render(instance, target, compose(instance, target, found))
     with instance.store.begin() as connection:

@@ -82,7 +82,7 @@ def test_the_present_month_is_counted_until_now_and_from_the_first_run_on(instan
     assert told["sources"][0]["fresh_share"] == pytest.approx(0.5), "10 of 20 hours"
 
 
-@pytest.mark.parametrize("month", ["2026-13", "2026-1", "november"])
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "november", "0001-01", "9999-12"])
 def test_what_is_no_month_is_refused(instance: Instance, month: str) -> None:
     with pytest.raises(FatalError, match="is no month"):
         report(instance, month)

@@ -147,6 +147,16 @@ def test_a_complete_file_that_looks_like_an_earlier_one_counts(tmp_path: Path) -
     assert box.good() == (0, 0), "sent again under its name"
 
 
+def test_a_complete_file_written_again_unchanged_does_not_hide_a_partial_one(tmp_path: Path) -> None:
+    box = Box(tmp_path, key=["k"], delivery="partial", complete_names="full_*", order="modified")
+    box.put("full_0.csv", lines(a="1", b="1"))
+    assert box.good() == (2, 0)
+    box.put("part_1.csv", lines(b="2", c="2"))
+    box.put("full_0.csv", lines(a="1", b="1"))
+    assert box.good() == (2, 0)
+    assert box.rows() == {"a": "1", "b": "2", "c": "2"}
+
+
 def test_a_partial_file_that_comes_after_a_newer_complete_one_is_told(tmp_path: Path) -> None:
     box = Box(tmp_path, key=["k"], delivery="partial", complete_names="*full*")
     box.put("1-full.csv", lines(a="2"))

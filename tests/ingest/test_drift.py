@@ -96,9 +96,29 @@ def test_sentences_are_no_enumeration_however_often_they_come(text: str) -> None
     assert compare(known, shape_of({"id": 1, "note": "another"})) == []
 
 
+@pytest.mark.parametrize("text", ["an@demo.example", "+86 138-0000 0000", "(021) 5555 0000"])
+def test_addresses_and_telephone_numbers_are_not_kept(text: str) -> None:
+    kept = shape.of_documents(json.dumps({"owner": text}) for _ in range(200))
+    assert kept.fields["owner"].values is None
+    assert text not in kept.to_json()
+
+
 def test_keys_that_are_data_are_one_field() -> None:
     many = {"id": 1, "by_day": {f"2026-{number}": number for number in range(300)}}
     assert set(shape_of(many).fields) == {"id", "by_day"}
+
+
+def test_an_object_whose_keys_are_data_is_found_out_over_several_runs(served: Any) -> None:
+    """Fifty new keys a run are fifty new fields, until there are more than any vendor names."""
+    items, instance = served
+    counts = []
+    for run in range(7):
+        days = {f"d{number}": 1 for number in range(run * 50, run * 50 + 50)}
+        items[:] = [thing(number, by_day={**days, "run": run}) for number in range(300)]
+        sync(instance, name(instance))
+        counts.append(len([one for one in told(instance) if one[0] == "appeared"]))
+    assert counts[0] == 0
+    assert counts[-1] == counts[-2], "no key is told any more"
 
 
 def test_lists_and_keys_with_dots() -> None:
