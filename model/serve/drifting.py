@@ -11,13 +11,12 @@ from sqlalchemy import Row, insert, select, update
 
 from ingest.drift import ANNOUNCED_DAYS
 from ingest.spec import SourceSpec
-from model import policy
 from model.conform.sources import mapping_of
 from model.conform.spec import EntityMapping, FieldSpec, Mapping
 from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
 from model.serve.find import NotFound
-from model.serve.syncing import may_sync
+from model.serve.syncing import must_look_after
 from ops.errors import C360Error, FatalError
 from ops.store import stamp
 from ops.tables import audit
@@ -121,7 +120,7 @@ def _inside(path: str, outer: str) -> bool:
 
 def acknowledge_drift(viewer: Viewer, db: Served, drift_id: int, note: str | None = None) -> None:
     """Say that somebody has seen to a drift; FatalError for a role that does not look after sources, NotFound."""
-    _may(viewer)
+    must_look_after(viewer)
     with db.instance.store.begin() as connection:
         values = {"state": "acknowledged", "settled_by": viewer.user, "settled_at": stamp(), "note": note}
         done = connection.execute(
@@ -170,7 +169,7 @@ def announce_change(
 
     FatalError for a role that does not look after sources, an unknown source or stream, and an empty text.
     """
-    _may(viewer)
+    must_look_after(viewer)
     configured = db.instance.config.source(source)
     streams = [one.name for one in SourceSpec.load(configured.connector, db.instance.config_dir).streams]
     if stream is not None and stream not in streams:
@@ -193,7 +192,7 @@ def announce_change(
 
 def settle_change(viewer: Viewer, db: Served, planned_id: int, state: str, note: str | None = None) -> None:
     """Say how an announced change ended: done, cancelled or rolled_back. FatalError, NotFound as above."""
-    _may(viewer)
+    must_look_after(viewer)
     if state not in SETTLED:
         raise FatalError(f"an announced change does not end as {state!r}", valid=", ".join(SETTLED))
     with db.instance.store.begin() as connection:
@@ -206,12 +205,6 @@ def settle_change(viewer: Viewer, db: Served, planned_id: int, state: str, note:
             raise NotFound(f"no change {planned_id} is announced", remedy="`c360 drift announced` lists them")
         details = json.dumps({"state": state, "source": source})
         connection.execute(_audited(viewer, "change.settle", str(planned_id), details))
-
-
-def _may(viewer: Viewer) -> None:
-    if not may_sync(viewer):
-        able = ", ".join(name for name, role in policy.roles().items() if role.may_sync)
-        raise FatalError(f"the role {viewer.role} does not look after sources", valid=able)
 
 
 def _audited(viewer: Viewer, action: str, subject: str, details: str) -> Any:

@@ -6,11 +6,10 @@ import json
 
 from sqlalchemy import select, update
 
-from model import policy
 from model.policy import Viewer
 from model.serve.connection import Served
 from model.serve.find import NotFound
-from model.serve.syncing import may_sync
+from model.serve.syncing import must_look_after
 from ops.errors import FatalError
 from ops.store import stamp
 from ops.tables import REPLAY, audit, sync_requests
@@ -39,7 +38,7 @@ def set_reject(
     An ignored record stays out of the warehouse and out of the counts until it is opened again. FatalError for a role
     that does not look after sources, a state other than open or ignored, and ignoring without a note; NotFound.
     """
-    _may(viewer)
+    must_look_after(viewer)
     if status not in {"open", "ignored"}:
         raise FatalError(f"a reject is not set to {status!r}", valid="open, ignored")
     if status == "ignored" and not (note or "").strip():
@@ -74,7 +73,7 @@ def request_replay(viewer: Viewer, db: Served, source: str) -> int:
 
     A request that still waits is used again. FatalError for a role that does not look after sources. Audited.
     """
-    _may(viewer)
+    must_look_after(viewer)
     name = db.instance.config.source(source).name
     same = [sync_requests.c.source == name, sync_requests.c.stream == REPLAY, sync_requests.c.state == "waiting"]
     with db.instance.store.begin() as connection:
@@ -87,9 +86,3 @@ def request_replay(viewer: Viewer, db: Served, source: str) -> int:
                                   details=json.dumps({"source": name}))
         )  # fmt: skip
     return int(added[0]) if added else 0
-
-
-def _may(viewer: Viewer) -> None:
-    if not may_sync(viewer):
-        able = ", ".join(name for name, role in policy.roles().items() if role.may_sync)
-        raise FatalError(f"the role {viewer.role} does not look after sources", valid=able)

@@ -28,15 +28,20 @@ def may_sync(viewer: Viewer) -> bool:
     return policy.roles()[viewer.role].may_sync
 
 
+def must_look_after(viewer: Viewer) -> None:
+    """FatalError, naming the roles that may, for a role that does not look after sources."""
+    if not may_sync(viewer):
+        able = ", ".join(name for name, role in policy.roles().items() if role.may_sync)
+        raise FatalError(f"the role {viewer.role} does not look after sources", valid=able)
+
+
 def request_sync(viewer: Viewer, db: Served, source: str, stream: str | None = None) -> int:
     """Ask the scheduler to collect `source` (or one of its streams) now; the request's id.
 
     A request for the same thing that is still waiting is used again. FatalError for a role that may not ask, a source
     that is off or does not exist, and a stream that it does not have. The request is audited.
     """
-    if not may_sync(viewer):
-        able = ", ".join(name for name, role in policy.roles().items() if role.may_sync)
-        raise FatalError(f"the role {viewer.role} does not start collections", valid=able)
+    must_look_after(viewer)
     configured = db.instance.config.source(source)
     if configured.status == "off":
         raise FatalError(f"the source {source} is off", remedy="set its status to active or shadow in c360.toml")

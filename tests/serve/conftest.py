@@ -11,7 +11,7 @@ import pytest
 from model import policy, serve
 from model.policy import Viewer
 from model.serve import Served
-from ops.instance import Instance
+from ops.instance import Instance, InstanceConfig, SourceConfig
 from tests import demo_instance
 from tests.warehouse import helpers
 
@@ -43,6 +43,16 @@ def stage(inst: Instance) -> None:
         helpers.put(con, "ticket", "service", [
             {"id": "T1", "number": "T-1", "subject": "x", "status": "open", "priority": "high",
              "created_at": "2026-10-01"}])  # fmt: skip
+
+
+def empty_company(home: Path) -> Instance:
+    """An empty build of a company whose ERP is Kingdee."""
+    source = SourceConfig(name="erp", connector="kingdee", role="erp")
+    made = Instance.create(home, InstanceConfig(company="x", source=[source]))
+    with helpers.open_staging(made):
+        pass
+    helpers.make(made)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -167,6 +167,7 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, _: serve.statements(v, b.db), lambda v, b, key: serve.statements(v, b.db, customer_key=key),
     ],
     "statements.statement_file": [lambda v, b, _: serve.statement_file(v, b.db, b.statement_id)],
+    "syncing.must_look_after": [lambda v, b, _: serve.syncing.must_look_after(v)],
     "syncing.may_sync": [], "syncing.request_sync": [], "syncing.sync_state": [], "syncing.streams": [],
     "terms.terms_report": [lambda v, b, _: serve.terms_report(v, b.db)],
     "terms.entered_late": [lambda v, b, _: serve.entered_late(v, b.db, DAY)],

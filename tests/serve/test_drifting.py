@@ -14,23 +14,18 @@ from model.conform.spec import load
 from model.policy import HIDDEN, Viewer, viewer
 from model.serve import NotFound, Served, drifting
 from ops.errors import FatalError
-from ops.instance import Instance, InstanceConfig, SourceConfig
+from ops.instance import Instance
 from ops.store import stamp
 from ops.tables import audit, drifts
-from tests.warehouse import helpers
+from tests.serve.conftest import NOW, empty_company
 
 DAY = date(2026, 11, 25)
 
 
 @pytest.fixture
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """An empty build of a company whose ERP is Kingdee."""
-    monkeypatch.setenv("C360_NOW", "2026-11-21T02:00:00+00:00")
-    source = SourceConfig(name="erp", connector="kingdee", role="erp")
-    made = Instance.create(tmp_path / "i", InstanceConfig(company="x", source=[source]))
-    with helpers.open_staging(made):
-        pass
-    helpers.make(made)
+    monkeypatch.setenv("C360_NOW", NOW)
+    made = empty_company(tmp_path / "i")
     yield serve.open_published(made)
     made.store.close()
 

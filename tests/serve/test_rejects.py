@@ -16,19 +16,15 @@ from ops.instance import Instance, InstanceConfig, SourceConfig
 from ops.store import stamp
 from ops.tables import audit, quarantine, sync_requests
 from run.scheduler import Daemon, take_replays, take_requests
-from tests.warehouse import helpers
+from tests.serve.conftest import NOW, empty_company
 
 FILE = "code,name,credit_limit_amount\nA1,甲公司,12x\nA2,乙公司,7\nA3,丙公司,9y\n"
 
 
 @pytest.fixture
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setenv("C360_NOW", "2026-11-21T02:00:00+00:00")
-    source = SourceConfig(name="erp", connector="kingdee", role="erp")
-    made = Instance.create(tmp_path / "i", InstanceConfig(company="x", source=[source]))
-    with helpers.open_staging(made):
-        pass
-    helpers.make(made)
+    monkeypatch.setenv("C360_NOW", NOW)
+    made = empty_company(tmp_path / "i")
     row = {"source": "erp", "stream": "BD_Customer", "entity": "customer", "field": "credit_limit_amount",
            "reason": "not an amount", "run_id": "1", "status": "open", "created_at": stamp(),
            "updated_at": stamp()}  # fmt: skip

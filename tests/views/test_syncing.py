@@ -60,7 +60,7 @@ def test_a_request_is_written_once_and_audited(db: Served, owner: Any) -> None:
 def test_other_roles_may_not_ask(db: Served, user: str) -> None:
     viewer = serve.sign_in(db.instance, user)
     assert not serve.may_sync(viewer)
-    with pytest.raises(FatalError, match="does not start collections"):
+    with pytest.raises(FatalError, match="does not look after sources"):
         serve.request_sync(viewer, db, "erp")
     assert serve.sync_state(viewer, db, "erp") is None
 
