@@ -246,7 +246,7 @@ def _delivery(look: Look, delivery: Any) -> Html:
     rows = [
         Row([look.t(f"lead.{name}"), _figure(look, name, value)])
         for name, value in figures.items()
-        if not isinstance(value, (list, dict))
+        if not isinstance(value, (list, dict)) and any(figures.values())
     ]
     return rows_panel(look, "delivery", [Column(look.t("col.what")), Column(look.t("col.value"), "num")], rows)
 

@@ -157,9 +157,13 @@ def renewal(db: Served, rows: list[dict[str, Any]], day: date) -> dict[str, Any]
 def kpis(
     viewer: Viewer, db: Served, header: dict[str, Any], owed: dict[str, Any], ticket_rows: list[dict[str, Any]],
     project_rows: list[dict[str, Any]], contract_rows: list[dict[str, Any]], next_renewal: dict[str, Any] | None,
-    sales: list[dict[str, Any]], day: date,
+    sales: list[dict[str, Any]], day: date, *, is_fed: dict[str, bool],
+    has_rows: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """The key figures of the card's strip; amounts in the company's currency, missing rates named."""
+    """The key figures of the card's strip; amounts in the company's currency, missing rates named.
+
+    `is_fed`: whether anything brings money, tickets and projects; no overdue invoice means nothing where no books are.
+    """
     base = db.instance.config.base_currency
     live = [row for row in contract_rows if row["is_in_force"]]
     value: dict[str, Decimal] = {}
@@ -190,7 +194,7 @@ def kpis(
             "next_milestone_on": min((on for on in ahead if on is not None), default=None),
         },
     }  # fmt: skip
-    return {"health": health(header, overdue, figures), **figures}
+    return {"health": health(header, overdue, figures, is_fed, has_rows=has_rows), **figures}
 
 
 def credit(viewer: Viewer, db: Served, header: dict[str, Any], day: date) -> dict[str, Any]:
@@ -212,8 +216,15 @@ def credit(viewer: Viewer, db: Served, header: dict[str, Any], day: date) -> dic
     }
 
 
-def health(header: dict[str, Any], overdue: list[dict[str, Any]], figures: dict[str, Any]) -> dict[str, Any]:
-    """red, amber or green with its reasons as text ids with a number; a hold forces red."""
+def health(
+    header: dict[str, Any], overdue: list[dict[str, Any]], figures: dict[str, Any], is_fed: dict[str, bool],
+    *, has_rows: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """red, amber or green with its reasons as text ids with a number; a hold forces red.
+
+    The level is null where nothing speaks for or against the customer; `coverage` is the share of what is judged
+    (money, tickets, projects, hold, limit, renewal) that is known here.
+    """
     oldest = max((item["days_past_due"] for item in overdue), default=0)
     likelihood = (figures["renewal"] or {}).get("likelihood")
     reasons: list[tuple[str, str, Any]] = []
@@ -232,12 +243,15 @@ def health(header: dict[str, Any], overdue: list[dict[str, Any]], figures: dict[
         reasons.append(("amber", "health.over_limit", None))
     if likelihood is not None and likelihood < 0.5:
         reasons.append(("amber", "health.renewal_low", round(likelihood * 100)))
-    known = [header["is_on_hold"] is not None, figures["credit"]["limit"] is not None, likelihood is not None]
+    known = [
+        *(is_fed[part] for part in ("money", "tickets", "projects")),
+        header["is_on_hold"] is not None, figures["credit"]["limit"] is not None, likelihood is not None,
+    ]  # fmt: skip
     level = "red" if any(item[0] == "red" for item in reasons) else ("amber" if reasons else "green")
     return {
-        "level": level,
+        "level": level if reasons or has_rows else None,
         "reasons": [{"msgid": item[1], "n": item[2]} for item in reasons],
-        "coverage": round((3 + sum(known)) / 6, 2),
+        "coverage": round(sum(known) / 6, 2),
     }
 
 

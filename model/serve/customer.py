@@ -16,6 +16,9 @@ from model.serve.receivable import receivables
 from model.serve.timeline import PAGE, end_of, events
 from ops import clock
 
+# what health judges → the role of the source that brings it
+FED_BY = {"money": "erp", "tickets": "tickets", "projects": "projects"}
+
 
 def customer(
     viewer: Viewer,
@@ -66,7 +69,13 @@ def _assemble(viewer: Viewer, db: Served, read: dict[str, Any], day: date) -> di
     contracts = card.contracts(db, lists["contracts"], day, at)
     renewal = card.renewal(db, contracts, day)
     header = {**header, "exposure": of_card(db, owed, header, day)}
-    kpis = card.kpis(viewer, db, header, owed, tickets, projects, contracts, renewal, lists["sales"], day)
+    fresh = freshness(db)
+    is_fed = {part: role in fresh or "files" in fresh for part, role in FED_BY.items()}
+    has_rows = any((read["timeline"], owed["items"], tickets, projects, contracts, lists["orders"]))
+    kpis = card.kpis(
+        viewer, db, header, owed, tickets, projects, contracts, renewal, lists["sales"], day,
+        is_fed=is_fed, has_rows=has_rows,
+    )  # fmt: skip
     return {
         **card.identity(viewer, header),
         "as_of": day,
@@ -83,7 +92,7 @@ def _assemble(viewer: Viewer, db: Served, read: dict[str, Any], day: date) -> di
         "contacts": linked(db, "contact", card.contacts(viewer, header["contacts"])),
         "renewal": renewal,
         "timeline": read["timeline"],
-        "freshness": freshness(db),
+        "freshness": fresh,
         "provenance": {
             "records": linked(db, "customer", header["records"]),
             "owner_source": header["owner_source"],

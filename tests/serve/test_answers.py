@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from model.policy import Viewer
 from model.receivables import BUCKETS
 from model.serve import NotFound, Served
 from ops.errors import FatalError
-from tests.serve.conftest import viewer
+from tests.serve.conftest import empty_company, viewer
+from tests.warehouse import helpers
 
 CARD = {"customer_key", "name", "codes", "owner", "group", "kpis", "receivables", "tickets", "projects",
         "opportunities", "orders", "contracts", "renewal", "timeline", "freshness", "provenance"}  # fmt: skip
@@ -29,6 +31,18 @@ def test_the_card_has_the_contract_s_shape(db: Served) -> None:
     assert owed["missing_rates"] == ["THB"]
     assert card["kpis"]["health"]["level"] == "amber"
     assert card["next_action"]["msgid"] == "action.call_about_invoice"
+
+
+def test_a_customer_of_whom_nothing_is_known_is_not_in_good_health(tmp_path: Path) -> None:
+    made = empty_company(tmp_path / "i")
+    with helpers.open_staging(made) as con:
+        helpers.put(con, "customer", "erp", [{"id": "C-1", "code": "K-1", "name": "空湖仪器有限公司"}])
+    helpers.make(made)
+    kpis = serve.customer(Viewer.operator(), serve.open_published(made), "K-1")["kpis"]
+    # the only system is the ERP: money and hold are judged; tickets, projects, limit and renewal are not known
+    assert kpis["health"] == {"level": None, "reasons": [], "coverage": 0.33}
+    assert (kpis["tickets"]["open"], kpis["projects"]["active"], kpis["renewal"]) == (0, 0, None)
+    made.store.close()
 
 
 def test_a_screen_takes_six_queries_and_none_when_asked_again(db: Served) -> None:

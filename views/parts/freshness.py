@@ -13,9 +13,9 @@ ORDER = ("failed", "never", "stale", "fresh")
 
 
 def source_note(look: Look, freshness: dict[str, Any], role: str) -> Html:
-    """`ERP · 10:05` for a panel's head, with a dot and the age when it is not fresh."""
-    found = freshness.get(role)
-    name = look.t(f"role_system.{role}")
+    """`ERP · 10:05` for a panel's head, with a dot and the age when it is not fresh; files may stand for any system."""
+    found = freshness.get(role) or freshness.get("files")
+    name = look.t(f"role_system.{found['role'] if found else role}")
     if not found:
         return tag("span", name, " · ", look.t("ui.no_source"))
     if not found.get("last_success_at"):

@@ -88,7 +88,7 @@ def _health(look: Look, kpis: dict[str, Any]) -> Html:
     health = kpis.get("health") or {}
     level = health.get("level")
     if level is None:
-        return tile("receivables", look.t("kpi.health"), look.state(None))
+        return tile("receivables", look.t("kpi.health"), look.state(None), look.t("kpi.no_rows"))
     reasons = look.dotted(*(h(look.say(reason)) for reason in health.get("reasons") or []))
     coverage = health.get("coverage")
     partial = ""

@@ -18,7 +18,8 @@ def entity(look: Look, name: str) -> str:
 def column(look: Look, entity_name: str, name: str) -> str:
     """The word for one column of an entity, or the column's own name."""
     found = schema.entities().get(entity_name)
-    one = found.by_name.get(name) if found else None
+    # the conformed `owner_key` is the source's `owner_id`, and so on
+    one = (found.by_name.get(name) or found.by_name.get(f"{name.removesuffix('_key')}_id")) if found else None
     return name if one is None else one.zh if look.language == "zh" else one.en
 
 
