@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from ingest import probe, settings
 from ingest.spec import SourceSpec
+from model.alerts import rule as alert_rules
+from model.alerts.calendar import Calendar
 from model.conform.sources import mapping_of
+from model.identity import crosswalks, survivorship
+from model.quality import rule as quality_rules
+from model.receivables import codes
+from model.reconcile import rule as reconcile_rules
 from ops.errors import C360Error
 from ops.instance import Instance
 from ops.secrets import Redactor
 from run.context import Context
 from run.scheduler import next_due
+
+# what an instance's config folder may hold
+KNOWN = frozenset({
+    "calendar", "calendar.toml", "conform", "fonts", "reconcile", "rules", "sources", "tests",
+    codes.OWN, quality_rules.OWN, "survivorship.toml", *(name for name, _ in crosswalks.FILES.values()),
+})  # fmt: skip
 
 
 def problems(instance: Instance) -> list[str]:
@@ -25,7 +38,27 @@ def problems(instance: Instance) -> list[str]:
                 verify(instance, source.name)
             except C360Error as error:
                 found.append(f"{source.name}: {error}")
-    return found
+    for read in _own_files(instance):
+        try:
+            read()
+        except C360Error as error:
+            found.append(str(error))
+    strangers = sorted(path.name for path in instance.config_dir.glob("[!.]*") if path.name not in KNOWN)
+    return found + [f"config/{name}: nothing reads it. Valid: {', '.join(sorted(KNOWN))}" for name in strangers]
+
+
+def _own_files(instance: Instance) -> list[Callable[[], object]]:
+    """One reader for each file that an instance may have: rules, codes, calendar, field rules, crosswalks."""
+    folder, sources = instance.config_dir, [source.name for source in instance.config.sources]
+    return [
+        lambda: survivorship.rules(folder, sources),
+        lambda: crosswalks.read(folder, sources),
+        lambda: alert_rules.load(folder, everything=True),
+        lambda: reconcile_rules.load(folder, everything=True),
+        lambda: quality_rules.load(folder, everything=True),
+        lambda: codes.load(folder),
+        lambda: Calendar.load(folder),
+    ]
 
 
 def _check_settings(instance: Instance, name: str) -> None:
@@ -48,7 +81,10 @@ def command(
         str | None, typer.Argument(help="Also sign in to this source and read the first page of each stream.")
     ] = None,
 ) -> None:
-    """Validate c360.toml, every source's settings, secrets, mapping and schedule; on request try one source."""
+    """Validate c360.toml and the instance's other files, every source's settings, secrets, mapping and schedule.
+
+    On request try one source.
+    """
     state: Context = context.obj
     found = problems(state.instance)
     if source and not found:

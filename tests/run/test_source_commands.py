@@ -166,3 +166,21 @@ def test_check_tries_a_source_on_request(tmp_path: Path) -> None:
     done = c360(home, "check", "books")
     assert done.exit_code == 1
     assert "problem: books/customer: customer.csv: unknown column 'nam'" in done.stdout
+
+
+def test_check_reads_the_files_of_an_instance(tmp_path: Path) -> None:
+    books.write(tmp_path / "files")
+    home = books.instance(tmp_path / "i", tmp_path / "files").home
+    config = home / "config"
+    config.mkdir(exist_ok=True)
+    (config / "survivorship.toml").write_text("[nme]\nx = 1\n", encoding="utf-8")
+    (config / "products.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    (config / "alerts.toml").write_text("", encoding="utf-8")
+    done = c360(home, "check")
+    assert done.exit_code == 1
+    assert "survivorship.toml: unknown key 'nme'" in done.stdout
+    assert "products.csv: the columns are a, b" in done.stdout
+    assert "config/alerts.toml: nothing reads it. Valid: calendar" in done.stdout
+    for name in ("survivorship.toml", "products.csv", "alerts.toml"):
+        (config / name).unlink()
+    assert c360(home, "check").exit_code == 0
