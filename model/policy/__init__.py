@@ -60,8 +60,8 @@ class Viewer:
 
     @property
     def cache_key(self) -> tuple[str, ...]:
-        """What decides rows and masks: scope, the owner it is relative to, and the masks."""
-        return (self.scope, self.employee_key or "", self.team or "", *sorted(self.masks))
+        """What decides rows, masks and words: scope, the owner it is relative to, language, and the masks."""
+        return (self.scope, self.employee_key or "", self.team or "", self.language, *sorted(self.masks))
 
     @classmethod
     def operator(cls) -> Viewer:

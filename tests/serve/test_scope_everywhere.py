@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from model import serve
+from model import policy, serve
 from model.policy import Viewer
 from model.serve import Served
 from ops.errors import C360Error
@@ -60,9 +60,10 @@ VIEWERS = {
 }
 
 
-def told(asking: Callable[[Served], Viewer], case: Case, books: Books) -> str:
+def told(asking: Callable[[Served], Viewer], case: Case, books: Books, *, warm: bool = False) -> str:
     """What the viewer is told: the answer or the refusal, as text, without what names the build."""
-    books.db.cache.clear()
+    if not warm:
+        books.db.cache.clear()
     key = key_of(books, "K-south")
     try:
         answer = case(asking(books.db), books, key)
@@ -94,6 +95,21 @@ def test_nothing_of_another_owner_comes_back(books: tuple[Books, Books], questio
         mention = [mark for mark in MARKS if mark in first or mark in second]
         assert not mention, (place, first)
         assert first == second, place
+
+
+@pytest.mark.parametrize("question", [name for name, cases in CASES.items() if cases])
+def test_what_was_said_to_another_is_not_said_again(books: tuple[Books, Books], question: str) -> None:
+    """Neither the words of another language nor what another role may see comes out of a cache."""
+
+    def asking(language: str, masks: frozenset[str]) -> Callable[[Served], Viewer]:
+        return lambda db: replace(VIEWERS["team"](db), language=language, masks=masks)
+
+    for place, case in enumerate(CASES[question]):
+        told(asking("zh", policy.MASKS), case, books[0])
+        if books[0].db.cache:
+            told(asking("en", frozenset()), case, books[0], warm=True)
+            last = asking("en", policy.MASKS)
+            assert told(last, case, books[0], warm=True) == told(last, case, books[0]), place
 
 
 @pytest.mark.parametrize("question", [
