@@ -35,8 +35,11 @@ def touches(model: Model, changes: Changes) -> bool:
     return any(warehouse.is_touched(used, changes.get(table)) for table, used in model.uses.items())
 
 
-def plan(changes: Changes) -> tuple[set[str], set[str]]:
-    """Models that must run over slices whatever comes out of others, and the staging entities that slices need."""
+def plan(changes: Changes) -> tuple[set[str], set[str], dict[str, frozenset[str]]]:
+    """Models that must run over slices whatever comes out of others, and the staging entities that slices need.
+
+    Last, table → the columns that the models that may run use of it.
+    """
     ordered = [model for model in warehouse.models() if model.grain == "customer"]
     possible: set[str] = set()
     linking = {LINKING}
@@ -45,6 +48,7 @@ def plan(changes: Changes) -> tuple[set[str], set[str]]:
             linking.add(model.name)
         if touches(model, changes) or model.reads & possible:
             possible.add(model.name)
+    columns: dict[str, frozenset[str]] = {}
     forced: set[str] = set()
     entities: set[str] = set()
     for model in reversed(ordered):
@@ -52,7 +56,10 @@ def plan(changes: Changes) -> tuple[set[str], set[str]]:
         if model.name in forced or (model.name in possible and (staged or model.reads & linking)):
             forced |= model.reads
             entities |= staged
-    return {model.name for model in ordered if model.name in forced}, entities
+        if model.name in forced | possible:
+            for table, used in model.uses.items():
+                columns[table] = columns.get(table, frozenset()) | used
+    return {model.name for model in ordered if model.name in forced}, entities, columns
 
 
 def run(con: duckdb.DuckDBPyConnection, inc: Increment) -> Outcome:
@@ -60,8 +67,9 @@ def run(con: duckdb.DuckDBPyConnection, inc: Increment) -> Outcome:
 
     Adds their changes to `inc.changes`. FatalError when a model's test fails.
     """
-    must, entities = plan(inc.changes)
+    must, entities, columns = plan(inc.changes)
     tables = Slicer(con, inc, entities).tables()
+    filled = _filled(con)
     outcome = Outcome()
     for model in warehouse.models():
         if model.grain != "customer":
@@ -70,9 +78,13 @@ def run(con: duckdb.DuckDBPyConnection, inc: Increment) -> Outcome:
         if not is_dirty and model.name not in must:
             continue
         watch = build_run.Watch()
-        for table in sorted(model.reads - tables.keys()):
+        for table in sorted((model.reads - tables.keys()) & filled):
             if table.startswith(("core.", "marts.")):
-                con.execute(f"create or replace table delta.{table} as select * from {table} where {_found(table)}")
+                used = columns[table]
+                listed = "*" if "*" in used else ", ".join(sorted(used | {"customer_key"}))
+                con.execute(f"""
+                    create or replace table delta.{table} as select {listed} from {table} where {_found(table)}
+                """)
                 tables[table] = f"delta.{table}"
         target = f"delta.{model.name}"
         con.execute(f"create or replace table {target} as {warehouse.redirect(model.sql, tables)}")
@@ -81,6 +93,15 @@ def run(con: duckdb.DuckDBPyConnection, inc: Increment) -> Outcome:
             _compare(con, model, inc.changes, outcome)
             outcome.records.append((model.name, "incremental", outcome.rows.get(model.name, 0), *watch.read()))
     return outcome
+
+
+def _filled(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables of the warehouse that hold anything; models read an empty one as it is."""
+    rows = con.execute("""
+        select schema_name || '.' || table_name from duckdb_tables()
+        where database_name = 'warehouse' and estimated_size > 0
+    """).fetchall()
+    return {str(row[0]) for row in rows}
 
 
 def _found(table: str) -> str:

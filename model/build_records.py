@@ -91,8 +91,12 @@ def add_customers(con: duckdb.DuckDBPyConnection, entities: AbstractSet[str], pr
             """)
         if entity in OWN:
             found.append(_customers_of(entity, "coalesce(e.customer_id, '')"))
-        for column, parent in (*CHILDREN.get(entity, ()), *FALLBACKS.get(entity, ())):
-            found.append(_through(entity, column, parent))
+        found += [_through(entity, column, parent) for column, parent in CHILDREN.get(entity, ())]
+        # a record that names none is covered by its own customer, or as one of nobody
+        found += [
+            f"{_through(entity, column, parent)} where e.{column} is not null"
+            for column, parent in FALLBACKS.get(entity, ())
+        ]
     for entity, parents in (*CHILDREN.items(), *FALLBACKS.items()):
         changed = [(column, parent) for column, parent in parents if parent in entities]
         # rows of a parent that is gone stand under C000000 from now on, rows of one that is back leave it
