@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ingest.collect import sync
-from model import build, conform
+from model import build
 from ops.instance import Instance, InstanceConfig, SourceConfig
 
 Files = dict[str, str]
@@ -22,8 +22,9 @@ def instance(folder: Path, files: Files, **config: str) -> Instance:
     source = SourceConfig(name="books", connector="template", role="erp", settings={"folder": str(books)})
     made = Instance.create(folder / "i", InstanceConfig.model_validate({"source": [source], **config}))
     assert [result.error for result in sync(made, "books") if result.error] == []
-    assert conform.stage(made).counts.rejected == 0
-    build.build(made)
+    staged = build.build(made).staged
+    assert staged is not None
+    assert staged.counts.rejected == 0
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ingest.collect import sync
-from model import build, conform, serve
+from model import build, serve
 from model.policy import Viewer
 from ops.instance import Instance, InstanceConfig, SourceConfig
 
@@ -32,8 +32,9 @@ def make(tmp_path: Path) -> Make:
         source = SourceConfig(name="books", connector="template", role="erp", settings={"folder": str(folder)})
         instance = Instance.create(tmp_path / "i", InstanceConfig(source=[source]))
         assert [result.error for result in sync(instance, "books") if result.error] == []
-        assert conform.stage(instance).counts.rejected == 0
-        build.build(instance)
+        staged = build.build(instance).staged
+        assert staged is not None
+        assert staged.counts.rejected == 0
         return instance
 
     return _make
