@@ -38,7 +38,10 @@ RULES = {
     "broken_promise": Numbers((1,), ("warning",), 3, 5),
     "dispute_aged": Numbers((14, 30), ("info", "warning"), 7, 10),
     "receipt_arrived": Numbers((0,), ("info",), 7, None, news=True),
+    "reconciliation_gap": Numbers((0, 30), ("info", "warning"), 14, 15),
 }
+# Money is a difference while it waits to be allocated: after 30 days, from 10,000 on, and told for 90 days.
+WAITS, LARGE, TOLD_FOR = 30, 10_000, 90
 
 
 @dataclass
@@ -83,6 +86,7 @@ class Truth:
             for number, amount, on in receipt.settles:
                 self.cash[receipt.customer].append((on, -amount))
                 self.paid[number].append((on, amount, receipt.received_on))
+        self.first_used = min(on for receipt in quarter.receipts for _, _, on in receipt.settles)
         self.notes: dict[str, list[Recorded]] = defaultdict(list)
         for one in quarter.recorded:
             self.notes[one.item].append(one)
@@ -124,6 +128,11 @@ class Truth:
         for receipt in self.quarter.receipts:
             if receipt.received_on <= day < receipt.received_on + timedelta(days=7):
                 facts["receipt_arrived", receipt.number] = Seen(0, self.owner[receipt.customer])
+            # before the first use on record nobody knows whether money was used
+            waits = (day - receipt.received_on).days - WAITS
+            used = any(on <= day for _, _, on in receipt.settles) or receipt.received_on < self.first_used
+            if 0 < waits <= TOLD_FOR and receipt.amount >= LARGE and not used:
+                facts["reconciliation_gap", receipt.number] = Seen(waits, self.owner[receipt.customer])
         return facts
 
     def _recorded_facts(
@@ -146,13 +155,17 @@ class Truth:
             facts["dispute_aged", invoice.number] = Seen(age, owner)
 
     def _hold(self, number: str, owed: int, free: int, day: date) -> str | None:
-        if free >= owed:
-            return "covered"
+        """What is disputed or promised is not asked for; money that waits is held against what is left to ask."""
         notes = self.notes[number]
-        if sum(one.amount for one in notes if _is_disputed(one, day)) >= owed:
+        disputed = min(owed, sum(one.amount for one in notes if _is_disputed(one, day)))
+        if disputed == owed:
             return "disputed"
         standing = (one for one in notes if one.kind == "promise" and one.on < day and one.until and one.until >= day)
-        return "promised" if sum(one.amount for one in standing) >= owed else None
+        promised = min(owed - disputed, sum(one.amount for one in standing))
+        left = owed - disputed - promised
+        if free >= (left or promised):
+            return "covered"
+        return None if left else "promised"
 
     def _judge(self, facts: dict[tuple[str, str], Seen], day: date) -> None:
         for key, seen in facts.items():

@@ -1,4 +1,4 @@
-"""Table of the operational store that keeps letters which went, or are about to go, to customers by mail."""
+"""Table of the operational store that keeps letters and statements which went, or are about to go, out by mail."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ letters = Table(
     Column("letter_id", Integer, primary_key=True, autoincrement=True),
     Column("message_id", String(200), nullable=False, unique=True, comment="of the outbox and the delivery ledger"),
     Column("anchor", String(300), nullable=False, index=True, comment="source record that resolves to the customer"),
-    Column("kind", String(40), nullable=False, comment="reminder, demand_letter: the stage its items reach when sent"),
+    Column(
+        "kind", String(40), nullable=False, comment="reminder, demand_letter (the stage its items reach), statement"
+    ),
     Column("language", String(5), nullable=False),
     Column("person", String(300), comment="the customer's finance contact"),
     Column("recipient", String(300), nullable=False),
-    Column("details", Text, nullable=False, comment="JSON: item key to currency, totals, the company's zone"),
+    Column("details", Text, nullable=False, comment="JSON: item key to currency, totals, zone, statement_id"),
     Column("file", Text, nullable=False, comment="the letter as sent, inside the instance folder"),
     Column("file_hash", String(64), nullable=False),
     Column("state", String(20), nullable=False, comment="queued, sent, dead, dropped; kept: a demo, nothing leaves"),

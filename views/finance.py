@@ -30,6 +30,8 @@ from views.parts.tiles import tile
 STYLE = Path(__file__).parent / "parts" / "money.css"
 VIEWS = ("today", "cash", "ratios", "books")
 SOON = 30
+# Statements that somebody has to look after: unanswered, differing, or not delivered.
+WAITING = frozenset({"sent", "difference", "failed"})
 
 
 def page() -> None:
@@ -91,7 +93,7 @@ def _read(context: state.Context, currencies: list[str]) -> dict[str, Any]:
         "unapplied": serve.unapplied(viewer, db),
         "broken": [row for row in items if row["promise"] and row["promise"]["state"] == "broken"],
         "bills": sorted(bills, key=lambda row: (row["due_on"] is None, row["due_on"] or date.max, row["record_key"])),
-        "statements": [row for row in serve.statements(viewer, db) if row["state"] in {"sent", "difference"}],
+        "statements": [row for row in serve.statements(viewer, db) if row["state"] in WAITING],
         "disputes": serve.disputes(viewer, db),
         "faults": serve.ledger_faults(viewer, db),
     }

@@ -1,8 +1,8 @@
 -- What reduces receivables, as dated movements of present knowledge: recorded allocations from their effective date,
 -- taken back on reversal or when the bill that paid is dishonoured; red letters and red invoices that name their blue
 -- invoice offset it from their posting date where no allocation of them is recorded (is_implied), and so does a
--- provisional receivable that was taken back under the number of the first one. Positive reduces
--- what is open; a red invoice is itself used up by what it settles. plan_row empty: fills the earliest due rows.
+-- provisional receivable that was taken back under the number of the first one, or without any number where there is
+-- no doubt which one it was (fct_provisional_reversal). Positive reduces what is open; a red invoice is itself used up by what it settles. plan_row empty: fills the earliest due rows.
 -- Set aside (mart_ledger_fault lists them): allocations in another currency than the invoice's or than the receipt's
 -- without an amount in it, and those of receipts and credits that are void, unapproved or deleted.
 -- grain: customer
@@ -80,6 +80,15 @@ implied as (
             select document_key from valid
             where document_class is null and document_key is not null
         )
+
+    union all
+
+    select
+        red.customer_key, red.invoice_key || '>' || blue.invoice_key, red.invoice_key, null, red.customer_key,
+        blue.invoice_key, -red.amount, red.posted_on, 'red_invoice'
+    from core.fct_provisional_reversal as pair
+    join document as red on red.invoice_key = pair.reversal_key
+    join document as blue on blue.invoice_key = pair.invoice_key
 
     union all
 

@@ -1,7 +1,7 @@
-"""Letters to customers as mails with a PDF: through the same outbox and ledger as digests.
+"""Letters and statements of account to customers as mails with a file: through the same outbox and ledger as digests.
 
-A letter is a demand only when the mail server took it: the stage of its items is written with the record of that, in
-one transaction.
+A letter is a demand, and a statement is out, only when the mail server took it: the stage of its items, or the state of
+the statement, is written with the record of that, in one transaction.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ops import clock
 from ops.instance import Instance
 from ops.letter_tables import letters
 from ops.store import stamp
-from ops.tables import audit, outbox, work_events
+from ops.tables import audit, outbox, statements, work_events
 
 
 def compose(
     instance: Instance, identifier: str, to: tuple[str, str], subject: str, text: str, attachment: tuple[str, bytes],
-    reply_to: tuple[str, str] | None,
+    reply_to: tuple[str, str] | None, media_type: str = "application/pdf",
 ) -> EmailMessage:  # fmt: skip
-    """The mail: `to` and `reply_to` are (name, address), `attachment` (name, PDF)."""
+    """The mail: `to` and `reply_to` are (name, address), `attachment` (name, content of `media_type`)."""
     sender = instance.config.mail.sender if instance.config.mail else "customer360@localhost"
     mail = EmailMessage(policy=SMTP)
     mail["From"] = formataddr((instance.config.company, sender))
@@ -41,7 +41,8 @@ def compose(
     mail["X-C360-Kind"] = "letter"
     mail.set_content(text, cte="base64")
     name, content = attachment
-    mail.add_attachment(content, maintype="application", subtype="pdf", filename=name)
+    maintype, _, subtype = media_type.partition("/")
+    mail.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     return mail
 
 
@@ -62,7 +63,8 @@ def enqueue(connection: Connection, mail: EmailMessage, address: str) -> None:
 
 
 def settle(connection: Connection, identifier: str, outcome: str) -> None:
-    """Note how a letter ended (sent, dead, dropped); nothing for other messages. Only a sent one sets stages."""
+    """Note how a letter ended (sent, dead, dropped); nothing for other messages. Only a sent one sets stages, or makes
+    its statement of account one that is out."""
     row = connection.execute(
         select(letters).where(letters.c.message_id == identifier, letters.c.state == "queued")
     ).first()
@@ -72,6 +74,9 @@ def settle(connection: Connection, identifier: str, outcome: str) -> None:
     connection.execute(update(letters).where(letters.c.letter_id == row.letter_id).values(state=outcome, ended_at=at))
     today = clock.now().astimezone(ZoneInfo(details["zone"])).date().isoformat()
     common: dict[str, Any] = {"at": at, "actor": row.confirmed_by, "happened_on": today, "code": row.kind}
+    if "statement_id" in details:
+        _settle_statement(connection, row, details, outcome, common)
+        return
     said = json.dumps({"letter_id": row.letter_id, "to": row.recipient, "file": row.file}, ensure_ascii=False)
     connection.execute(
         insert(work_events).values(
@@ -91,3 +96,29 @@ def settle(connection: Connection, identifier: str, outcome: str) -> None:
             at=at, actor=row.confirmed_by, action=f"receivable.letter_{outcome}", subject=row.anchor, details=said
         )
     )
+
+
+def _settle_statement(
+    connection: Connection, row: Any, details: dict[str, Any], outcome: str, common: dict[str, Any]
+) -> None:
+    """The statement is out once its mail was taken; else it failed, which is said until another one is sent."""
+    state = "sent" if outcome == "sent" else "failed"
+    [(currency, amount)] = details["totals"].items()
+    connection.execute(
+        update(statements)
+        .where(statements.c.statement_id == details["statement_id"], statements.c.state == "queued")
+        .values(state=state, sent_at=common["at"], updated_at=common["at"])
+    )
+    connection.execute(
+        insert(work_events).values(
+            **common, action=f"statement_{state}", anchor=row.anchor, person=row.person, body=row.file,
+            amount=amount, currency=currency,
+        )
+    )  # fmt: skip
+    said = json.dumps({"statement_id": details["statement_id"], "to": row.recipient, "file": row.file})
+    connection.execute(
+        insert(audit).values(
+            at=common["at"], actor=row.confirmed_by, action=f"receivable.statement_{state}", subject=row.anchor,
+            details=said,
+        )
+    )  # fmt: skip

@@ -47,16 +47,19 @@ KINDS = {
 }
 
 
+def mac(key: bytes, message: bytes) -> str:
+    """HMAC-SHA256 in base64, what DingTalk and Feishu both sign with."""
+    return base64.b64encode(hmac.new(key, message, hashlib.sha256).digest()).decode()
+
+
 def dingtalk_sign(secret: str, milliseconds: int) -> str:
-    """The signature, not yet URL-encoded: HMAC-SHA256 with the secret as key over "ms\\nsecret", base64."""
-    digest = hmac.new(secret.encode(), f"{milliseconds}\n{secret}".encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
+    """The signature, not yet URL-encoded: the secret as key over "ms\\nsecret"."""
+    return mac(secret.encode(), f"{milliseconds}\n{secret}".encode())
 
 
 def feishu_sign(secret: str, seconds: int) -> str:
-    """HMAC-SHA256 with "seconds\\nsecret" as key over nothing, base64."""
-    digest = hmac.new(f"{seconds}\n{secret}".encode(), b"", hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
+    """The signature: "seconds\\nsecret" as key over nothing."""
+    return mac(f"{seconds}\n{secret}".encode(), b"")
 
 
 def payload(kind: str, title: str, text: str) -> dict[str, Any]:

@@ -95,8 +95,11 @@ movement as (
     select * from spread
     where amount <> 0
     union all
-    select customer_key, record_key, moved_on, kind, amount, false, false, false, kind = 'fifo'
+    select customer_key, record_key, moved_on, kind, amount, false, false, false, true
     from core.fct_pool_movement
+    union all
+    select customer_key, record_key, moved_on, 'provisional', amount, false, false, false, false
+    from core.fct_provisional_movement
 ),
 
 dated as (

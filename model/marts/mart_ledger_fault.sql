@@ -5,7 +5,8 @@
 -- counts as used · allocation_row_unknown: settles the invoice as a whole · plan_differs: rows do not add up to the
 -- invoice; the rows count · due_before_invoice, due_differs (source ≠ terms): the source's date counts ·
 -- due_implausible: counts as no due date · circular_credit: documents correct each other; both count as they stand ·
--- bill_without_date: dishonoured, day unknown; counts from maturity.
+-- bill_without_date: dishonoured, day unknown; counts from maturity · provisional_unmatched: takes back a provisional
+-- receivable, nobody can say which; it counts against all of them together.
 -- grain: customer
 -- key: fault, record_key
 -- not_null: customer_key, fault, record_key
@@ -105,6 +106,12 @@ fault as (
     select customer_key, 'bill_without_date', record_key, 'bill_state_on', null, amount, currency
     from core.fct_receipt
     where known_to is null and excluded_reason is null and bill_state = 'dishonoured' and bill_state_on is null
+
+    union all
+
+    select customer_key, 'provisional_unmatched', record_key, 'original_invoice_id', null, amount, currency
+    from item
+    where kind = 'provisional' and amount < 0 and invoice_key not in (select invoice_key from core.fct_settlement)
 )
 
 select customer_key, fault, record_key, field, value, cast(amount as decimal(18, 2)) as amount, currency

@@ -16,7 +16,9 @@ from model import warehouse
 # the models of the ledger in the order they read each other
 MODELS = (
     "core.fct_receivable_item",
+    "core.fct_provisional_reversal",
     "core.fct_settlement",
+    "core.fct_provisional_movement",
     "core.fct_pool_movement",
     "marts.mart_item_movement",
     "marts.mart_open_item",

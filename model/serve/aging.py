@@ -15,6 +15,7 @@ from model.receivables import buckets, open_items_sql
 from model.receivables.buckets import BucketSet
 from model.receivables.items import ANCHORS, open_credits_sql, received_parameters
 from model.receivables.ledger import known_instant
+from model.receivables.owners import OWNERS_THEN
 from model.serve import links, money, work
 from model.serve.connection import Served
 from ops.errors import FatalError
@@ -33,7 +34,7 @@ ZERO = Decimal(0)
 # figures of a row beside its buckets
 FIGURES = (
     "open", "overdue", "unallocated", "credits", "retention", "retention_not_due", "provisional", "header_filled",
-    "estimated", "due_derived", "prepaid", "items",
+    "estimated", "due_derived", "owner_assumed", "prepaid", "items",
 )  # fmt: skip
 
 
@@ -52,7 +53,9 @@ def aging(
     """{as_of, known_at, members_on, basis, by, buckets, net, company, totals, rows}; totals per
     currency, rows per group.
 
-    members_on: the day whose owners, groups and regions the rows stand under, which is today's whatever the as-of day.
+    members_on: the day whose members the rows stand under: by owner the as-of day, else today's, whatever the day.
+    `owner_assumed` is what is open where collection does not reach back to that day, so that the first known owner is
+    taken for the one of then.
 
     Each has open (= the sum of its buckets), overdue, unallocated, credits, retention, provisional, all positive, and
     what of it is filled from whole-invoice settlements, estimated, or due by derived terms. `company` is the same in
@@ -77,7 +80,18 @@ def aging(
             "company": company(db, totals, chosen.names, day), "totals": totals, "rows": rows,
         }  # fmt: skip
     answer: dict[str, Any] = db.cache[key]
-    return {"as_of": day, "known_at": known_at or "now", "members_on": db.today(), **answer}
+    members = min(day, db.today()) if by == "owner" else db.today()
+    return {"as_of": day, "known_at": known_at or "now", "members_on": members, **answer}
+
+
+def owners_then(db: Served, by: str, day: date) -> dict[str, Any]:
+    """The parameter of OWNERS_THEN: the end of `day` in the company's zone; empty where today's owners are meant."""
+    return {"members_end": known_instant(day, db.instance.config.zone)} if by == "owner" and day < db.today() else {}
+
+
+def grouped(by: str, *, then: bool) -> tuple[str, str]:
+    """(key, label) of a dimension as SQL; `then`: by the owners of OWNERS_THEN."""
+    return ("coalesce(member.owner_key, '')", "member.owner_name") if then else GROUPS[by]
 
 
 def _valid(by: str, basis: str, net: Sequence[str]) -> None:
@@ -107,19 +121,20 @@ def table(
     parameters |= {"known": known} if known is not None else {}
     parameters |= {"customer_key": customer_key} if customer_key is not None else {}
     parameters |= {"currency": currency} if currency is not None else {}
-    parameters |= received_parameters(received)
+    parameters |= received_parameters(received) | (members := owners_then(db, by, day))
     sql = table_sql(
         known=known is not None, customer=customer_key is not None, by=by, basis=basis, chosen=chosen, rule=rule,
-        currency=currency is not None, received=bool(received),
+        currency=currency is not None, received=bool(received), then=bool(members),
     )  # fmt: skip
     return db.frame(sql, parameters)
 
 
 def table_sql(
-    *, known: bool, customer: bool, by: str, basis: str, chosen: BucketSet, rule: str, currency: bool, received: bool
-) -> str:
+    *, known: bool, customer: bool, by: str, basis: str, chosen: BucketSet, rule: str, currency: bool, received: bool,
+    then: bool = False,
+) -> str:  # fmt: skip
     """The one statement of `table`."""
-    key, label = GROUPS[by]
+    key, label = grouped(by, then=then)
     line = "entry.product_line" in key
     sums = ", ".join(
         f"sum(case when bucket = '{name}' then amount end) as b{place}" for place, name in enumerate(chosen.names)
@@ -134,6 +149,7 @@ def table_sql(
     ),
     credit as ({open_credits_sql(known=known, customer=customer)}),
     {PRODUCT_LINE if line else ""}
+    {OWNERS_THEN + "," if then else ""}
     entry as (
         select b.customer_key, b.org_code, {"l.product_line" if line else "null"} as product_line, b.currency,
                case when kind = 'provisional' then 'provisional' when open_amount < 0 then 'credits' else bucket end
@@ -164,17 +180,21 @@ def table_sql(
            sum(case when is_header_filled and bucket not in {_APART} then amount else 0 end) as header_filled,
            sum(case when is_estimated and bucket not in {_APART} then amount else 0 end) as estimated,
            sum(case when is_due_derived and bucket not in {_APART} then amount else 0 end) as due_derived,
+           {_ASSUMED if then else "cast(0 as decimal(38, 2))"} as owner_assumed,
            sum(case when is_prepaid then amount else 0 end) as prepaid,
            cast(sum(case when bucket not in {_APART} then items else 0 end) as bigint) as items
     from summed as entry
     join core.dim_customer as customer on customer.customer_key = entry.customer_key
+    {JOIN_MEMBER if then else ""}
     where {rule} {"and entry.currency = $currency" if currency else ""}
     group by all
     order by overdue desc, open desc, key, label, currency"""
 
 
+JOIN_MEMBER = "join member on member.customer_key = entry.customer_key"
 JOIN_LINE = "left join line as l on l.source = b.source and l.order_ref = coalesce(b.order_id, b.order_number)"
 _APART = "('credits', 'provisional', 'unallocated')"
+_ASSUMED = f"sum(case when member.is_assumed and bucket not in {_APART} then amount else 0 end)"
 # the line with the largest share of the order stands for the invoice
 PRODUCT_LINE = """line as (
         select source, order_ref, max_by(product_line, row(amount, product_line)) as product_line from (

@@ -10,8 +10,9 @@ from model.policy import Viewer
 from model.receivables import buckets, open_items_sql
 from model.receivables.items import ANCHORS, received_parameters
 from model.receivables.ledger import known_instant
+from model.receivables.owners import OWNERS_THEN
 from model.serve import work
-from model.serve.aging import BASES, GROUPS, JOIN_LINE, PRODUCT_LINE
+from model.serve.aging import BASES, GROUPS, JOIN_LINE, JOIN_MEMBER, PRODUCT_LINE, grouped, owners_then
 from model.serve.connection import Served
 from ops.errors import FatalError
 
@@ -35,11 +36,12 @@ def aging_rows(
             raise FatalError(f"aging by {given!r} is not offered", valid=", ".join(valid))
     known, received = known_instant(known_at, db.instance.config.zone), work.recorded_receipts(db)
     rule, named = viewer.named_rows()
-    asked = {"known": known, "bucket": bucket, "group": group, "currency": currency}
+    members = owners_then(db, by, as_of or db.today())
+    asked = {"known": known, "bucket": bucket, "group": group, "currency": currency, **members}
     return db.rows(
         _sql(
             chosen.sql, by, basis, rule, known=known is not None, received=bool(received), bucket=bucket is not None,
-            group=group is not None, currency=currency is not None,
+            group=group is not None, currency=currency is not None, then=bool(members),
         ),
         {"as_of": as_of or db.today(), **named, **{name: value for name, value in asked.items() if value is not None},
          **received_parameters(received)},
@@ -48,28 +50,30 @@ def aging_rows(
 
 def _sql(
     bucket_sql: str, by: str, basis: str, rule: str, *, known: bool, received: bool, bucket: bool, group: bool,
-    currency: bool,
+    currency: bool, then: bool,
 ) -> str:  # fmt: skip
-    key, line = GROUPS[by][0], by == "product_line"
+    key, line = grouped(by, then=then)[0], by == "product_line"
     wheres = [
         "entry.open_amount > 0", "entry.kind <> 'provisional'", rule,
         *(["entry.bucket = $bucket"] if bucket else []), *([f"{key} = $group"] if group else []),
         *(["entry.currency = $currency"] if currency else []),
     ]  # fmt: skip
     return f"""
-    with {PRODUCT_LINE if line else ""}
+    with {PRODUCT_LINE if line else ""} {OWNERS_THEN + "," if then else ""}
     item as ({open_items_sql(known=known, basis=basis, received=received)}),
     entry as (
         select b.*, {"l.product_line" if line else "null"} as product_line
         from (select * replace ({bucket_sql} as bucket) from item) as b
         {JOIN_LINE if line else ""}
     )
-    select entry.customer_key, customer.name, customer.owner_name as owner, entry.record_key, entry.invoice_number,
-           entry.plan_row, entry.currency, entry.amount, entry.open_amount, entry.bucket, entry.days_past_due,
+    select entry.customer_key, customer.name, {"member" if then else "customer"}.owner_name as owner,
+           entry.record_key, entry.invoice_number, entry.plan_row,
+           entry.currency, entry.amount, entry.open_amount, entry.bucket, entry.days_past_due,
            entry.{ANCHORS[basis]} as counted_from, entry.due_on, entry.source, entry.source_id,
            coalesce(entry.is_retention, false) as is_retention, entry.is_due_derived, entry.is_estimated,
            entry.is_header_filled, entry.is_awaiting_release
     from entry
     join core.dim_customer as customer on customer.customer_key = entry.customer_key
+    {JOIN_MEMBER if then else ""}
     where {" and ".join(wheres)}
     order by entry.open_amount desc, entry.record_key"""

@@ -17,6 +17,7 @@ from model.serve import acting
 from model.serve.anchors import anchor_of, customers_of
 from model.serve.connection import Served
 from model.serve.letters import Document, keep
+from model.serve.recipients import choose, finance_contacts, reply_to
 from ops.errors import FatalError
 from ops.letter_tables import letters
 from ops.store import stamp
@@ -37,8 +38,8 @@ def mail_letter(
     if made.kind not in CHASING:
         raise FatalError(f"a {made.kind} is not sent by mail from here", valid=", ".join(CHASING))
     items = _items(viewer, db, made)
-    choices = _contacts(db, made.customer_key)
-    to = _chosen(choices, contact, confirmed=confirmed)
+    choices = finance_contacts(db, made.customer_key)
+    to = choose(choices, contact, confirmed=confirmed)
     demo = db.instance.config.mode == "demo"
     if not demo and db.instance.config.mail is None:
         raise FatalError("no mail server is configured", remedy="write [mail] into c360.toml")
@@ -56,7 +57,7 @@ def mail_letter(
     what = hashlib.blake2b("|".join([to["email"], *sorted(items)]).encode(), digest_size=6).hexdigest()
     identifier = f"c360.letter.{made.name.removesuffix('.pdf')}.{what}"
     mail = post.compose(db.instance, identifier, (to["name"], to["email"]), subject, body, (made.name, made.content),
-                        _reply_to(viewer, db))  # fmt: skip
+                        reply_to(db, viewer.employee_key))  # fmt: skip
     state = "kept" if demo else "queued"
     with db.instance.store.begin() as connection:
         if post.is_known(connection, message_id(db.instance, identifier)):
@@ -83,8 +84,8 @@ def mail_letter(
 
 
 def mailed_letters(viewer: Viewer, db: Served, state: str | None = None) -> list[dict[str, Any]]:
-    """Letters of the viewer's customers, newest first: letter_id, customer_key, name, kind, person, recipient, state,
-    confirmed_by, confirmed_at, ended_at, file, totals, message_id."""
+    """Letters and statements that went to the viewer's customers by mail, newest first: letter_id, customer_key, name,
+    kind, person, recipient, state, confirmed_by, confirmed_at, ended_at, file, totals, message_id."""
     query = letters.select().order_by(letters.c.letter_id.desc())
     with db.instance.store.read() as connection:
         rows = connection.execute(query if state is None else query.where(letters.c.state == state)).mappings().all()
@@ -105,34 +106,3 @@ def _items(viewer: Viewer, db: Served, made: Document) -> dict[str, str]:
     if {row["customer_key"] for row in planned["rows"]} != {made.customer_key}:
         raise FatalError("the letter names items of another customer", remedy="make it anew")
     return {row["item_key"]: row["currency"] for row in planned["rows"]}
-
-
-def _contacts(db: Served, customer_key: str) -> list[dict[str, Any]]:
-    return db.rows(
-        """select contact_key, name, email from core.dim_contact
-           where customer_key = ? and is_finance and is_active and coalesce(email, '') <> ''
-           order by is_primary desc, name, contact_key""",
-        [customer_key],
-    )
-
-
-def _chosen(choices: list[dict[str, Any]], contact: str | None, *, confirmed: bool) -> dict[str, Any] | None:
-    if not choices:
-        raise FatalError(
-            "this customer has no finance contact with a mail address",
-            remedy="mark the contact as finance contact, with a mail address, in the system it comes from",
-        )
-    found = [one for one in choices if contact in {one["contact_key"], one["email"]}] if contact else choices
-    valid = ", ".join(f"{one['name']} <{one['email']}>" for one in choices)
-    if not found:
-        raise FatalError(f"{contact!r} is no finance contact of this customer", valid=valid)
-    if len({one["email"] for one in found}) > 1:
-        if confirmed:
-            raise FatalError("there are several finance contacts: say which one", valid=valid)
-        return None
-    return found[0]
-
-
-def _reply_to(viewer: Viewer, db: Served) -> tuple[str, str] | None:
-    rows = db.rows("select name, email from core.dim_employee where employee_key = ?", [viewer.employee_key])
-    return (rows[0]["name"], rows[0]["email"]) if rows and rows[0]["email"] else None

@@ -1,4 +1,7 @@
-"""The life of statements of account (对账) and confirmation requests (询证): sent, confirmed, difference, resolved."""
+"""The life of statements of account (对账) and confirmation requests (询证): sent, confirmed, difference, resolved.
+
+One that goes by mail is queued until the mail server took it, or failed when that refused it or it came back.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,18 @@ from model.serve import acting, actions, work_rows
 from model.serve.anchors import anchor_of, customers_of, people
 from model.serve.connection import Served
 from model.serve.find import NotFound
-from model.serve.letters import keep, statement_document
+from model.serve.letters import Document, keep, statement_document
 from ops.errors import FatalError
 from ops.store import stamp
 from ops.tables import statements as table
 
 CENT = Decimal("0.01")
-STATES = ("sent", "confirmed", "difference", "resolved", "cancelled")
+STATES = ("queued", "sent", "failed", "confirmed", "difference", "resolved", "cancelled")
+OUT = ("queued", "sent", "difference")
 # state → actions that may follow
 FOLLOWS = {
-    "sent": ("confirm", "cancel"), "difference": ("confirm", "resolve", "cancel"), "confirmed": (), "resolved": (),
-    "cancelled": (),
+    "queued": (), "sent": ("confirm", "returned", "cancel"), "failed": ("cancel",),
+    "difference": ("confirm", "resolve", "cancel"), "confirmed": (), "resolved": (), "cancelled": (),
 }  # fmt: skip
 LATE_DAYS = 15
 LARGEST_COPY = 20 * 2**20
@@ -50,34 +54,48 @@ def send_statement(
         viewer, db, customer, start, end, kind=kind, currency=currency, language=language, auditor=auditor,
         auditor_address=auditor_address,
     )  # fmt: skip
-    if not made.facts["currencies"]:
-        raise FatalError(f"nothing moved and nothing is owed in {currency} from {start} to {end}")
-    (part,) = made.facts["currencies"]
-    anchor, at = anchor_of(db, made.customer_key), stamp()
-    row = {
-        "kind": kind, "anchor": anchor, "currency": currency, "from_on": str(start), "to_on": str(end),
-        "opening_amount": str(part["opening_amount"]), "closing_amount": str(part["closing_amount"]), "state": "sent",
-        "version": db.version, "items": json.dumps({i["record_key"]: str(i["open_amount"]) for i in part["items"]}),
-        "file_hash": made.sha256, "sent_by": viewer.user, "sent_at": at, "sent_to": sent_to, "note": note,
-        "updated_at": at,
-    }  # fmt: skip
-    same = (table.c.kind == kind, table.c.anchor == anchor, table.c.currency == currency,
-            table.c.to_on == str(end), table.c.state.in_(["sent", "difference"]))  # fmt: skip
     with db.instance.store.begin() as connection:
-        if (other := connection.execute(select(table.c.statement_id).where(*same)).scalar()) is not None:
-            raise FatalError(f"statement {other} of that day is out already", remedy="cancel it first")
-        where = keep(db, made.name, made.content, "statements")
-        found = connection.execute(table.insert().values(file=where, **row)).inserted_primary_key
-        number = int(found[0]) if found else 0
-        _log(db, connection, viewer, "statement_sent", row | {"statement_id": number}, body=where, person=sent_to)
-    return number
+        row = enter(connection, viewer, db, made, state="sent", sent_to=sent_to, note=note)
+        _log(db, connection, viewer, "statement_sent", row, body=row["file"], person=sent_to)
+    return int(row["statement_id"])
+
+
+def enter(connection: Connection, viewer: Viewer, db: Served, made: Document, **values: Any) -> dict[str, Any]:
+    """Keep the file of a statement of one currency and write its row; `values`: state, sent_to, note.
+
+    One that failed for the same day is put away. FatalError when there is nothing in it, or when it is out already.
+    """
+    facts = made.facts
+    if not facts["currencies"]:
+        raise FatalError(f"nothing moved and nothing is owed from {facts['from_on']} to {facts['to_on']}")
+    if len(facts["currencies"]) > 1:
+        raise FatalError("a statement that is sent is of one currency", remedy="make one for each currency")
+    (part,), at = facts["currencies"], stamp()
+    anchor = anchor_of(db, made.customer_key)
+    same = (table.c.kind == made.kind, table.c.anchor == anchor, table.c.currency == part["currency"],
+            table.c.to_on == str(facts["to_on"]))  # fmt: skip
+    found = connection.execute(select(table.c.statement_id).where(*same, table.c.state.in_(OUT))).scalar()
+    if found is not None:
+        raise FatalError(f"statement {found} of that day is out already", remedy="cancel it first")
+    connection.execute(update(table).where(*same, table.c.state == "failed").values(state="cancelled", updated_at=at))
+    row = {
+        "kind": made.kind, "anchor": anchor, "currency": part["currency"], "from_on": str(facts["from_on"]),
+        "to_on": str(facts["to_on"]), "opening_amount": str(part["opening_amount"]),
+        "closing_amount": str(part["closing_amount"]), "version": db.version,
+        "items": json.dumps({item["record_key"]: str(item["open_amount"]) for item in part["items"]}),
+        "file": keep(db, made.name, made.content, "statements"), "file_hash": made.sha256, "sent_by": viewer.user,
+        "sent_at": at, "updated_at": at, **values,
+    }  # fmt: skip
+    made_key = connection.execute(table.insert().values(**row)).inserted_primary_key
+    return row | {"statement_id": int(made_key[0]) if made_key else 0}
 
 
 def answer_statement(viewer: Viewer, db: Served, statement_id: int, action: str, **given: Any) -> str:
     """Record what came back; the new state.
 
     confirm: amount (default: ours), on (default today), copy (bytes of the sealed copy) with copy_name; another amount
-    than ours makes it a difference, with reason and owner (employee) · resolve: outcome, note · cancel: note.
+    than ours makes it a difference, with reason and owner (employee) · resolve: outcome, note · returned (it came back
+    undelivered: failed), cancel: note.
     FatalError for an action that does not follow its state; NotFound when it is not one of the viewer's.
     """
     acting.may_work(viewer)
@@ -86,7 +104,7 @@ def answer_statement(viewer: Viewer, db: Served, statement_id: int, action: str,
         valid = ", ".join(FOLLOWS[row.state]) or "nothing more"
         raise FatalError(f"a statement that is {row.state} cannot {action}", valid=valid)
     takes = {"confirm": {"amount", "on", "copy", "copy_name", "reason", "owner", "note"},
-             "resolve": {"outcome", "note"}, "cancel": {"note"}}[action]  # fmt: skip
+             "resolve": {"outcome", "note"}, "returned": {"note"}, "cancel": {"note"}}[action]  # fmt: skip
     if strange := sorted(set(given) - takes):
         raise FatalError(f"{action} takes no {', '.join(strange)}", valid=", ".join(sorted(takes)))
     changes = _changes(db, row, action, given)
@@ -122,8 +140,8 @@ def statements(
         for row in rows
         if row.anchor in customers and customer_key in {None, customers[row.anchor]["customer_key"]}
     ]
-    waiting = {"sent": 0, "difference": 1}
-    return sorted(found, key=lambda row: (waiting.get(row["state"], 2), -row["days"], row["statement_id"]))
+    waiting = {"failed": 0, "sent": 1, "queued": 1, "difference": 2}
+    return sorted(found, key=lambda row: (waiting.get(row["state"], 3), -row["days"], row["statement_id"]))
 
 
 def statement_file(viewer: Viewer, db: Served, statement_id: int, *, copy: bool = False) -> tuple[str, bytes]:
@@ -141,8 +159,8 @@ def statement_file(viewer: Viewer, db: Served, statement_id: int, *, copy: bool 
 
 def _changes(db: Served, row: Any, action: str, given: dict[str, Any]) -> dict[str, Any]:
     known, today = codes.load(db.instance.config_dir), db.today()
-    if action == "cancel":
-        return {"state": "cancelled"}
+    if action in {"cancel", "returned"}:
+        return {"state": "cancelled" if action == "cancel" else "failed"}
     if action == "resolve":
         outcome = codes.choose(known, "difference_outcome", given.get("outcome"))
         return {"state": "resolved", "outcome": outcome}

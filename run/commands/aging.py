@@ -71,7 +71,9 @@ def command(
     netted = f", net of {', '.join(answer['net'])}" if answer["net"] else ""
     typer.echo(f"As of {answer['as_of']}, known at {answer['known_at']}, basis {answer['basis']}{netted}")
     if by in {"owner", "group", "region"} and answer["as_of"] < answer["members_on"]:
-        typer.echo(f"Owners, groups and regions are those of {answer['members_on']}")
+        typer.echo(f"Groups and regions are those of {answer['members_on']}")
+    if assumed := [f"{row['owner_assumed']} {row['currency']}" for row in answer["totals"] if row["owner_assumed"]]:
+        typer.echo(f"Not collected yet on that day, under the first known owner: {', '.join(assumed)}")
     found = answer["rows"] if by else answer["totals"]
     rows: list[dict[str, Any]] = [{**row, **row["buckets"]} for row in found]
     label = [] if not by else ["owner" if by == "owner" else "name"]

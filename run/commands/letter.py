@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,11 +37,14 @@ def command(
     if sent:
         typer.echo(f"recorded as sent; kept as {serve.record_letter(state.viewer, state.served, made)}")
     if mail:
-        _mail(state, made, to, yes=yes)
+        confirm_mail(state, made, to, serve.mail_letter, yes=yes)
 
 
-def _mail(state: Context, made: serve.letters.Document, to: str | None, *, yes: bool) -> None:
-    shown = serve.mail_letter(state.viewer, state.served, made, contact=to)
+def confirm_mail(
+    state: Context, made: serve.letters.Document, to: str | None, send: Callable[..., dict[str, Any]], *, yes: bool
+) -> None:
+    """Show the mail that `send` (serve.mail_letter, serve.mail_statement) would write, ask, and write it."""
+    shown = send(state.viewer, state.served, made, contact=to)
     if shown["to"] is None:
         names = ", ".join(f"{one['name']} <{one['email']}>" for one in shown["choices"])
         raise FatalError("there are several finance contacts", valid=names, remedy="choose one with --to")
@@ -50,5 +54,5 @@ def _mail(state: Context, made: serve.letters.Document, to: str | None, *, yes: 
         typer.echo("This is a demo: nothing leaves, the mail is kept as a file.")
     if not yes and not typer.confirm("Send it?"):
         raise typer.Exit(1)
-    done = serve.mail_letter(state.viewer, state.served, made, contact=to, confirmed=True)
+    done = send(state.viewer, state.served, made, contact=to, confirmed=True)
     typer.echo(f"{done['state']}; see `c360 letters`")

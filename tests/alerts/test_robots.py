@@ -40,11 +40,6 @@ def _send(server: RobotServer, kind: str, text: str = "正文", secret: str | No
     return robots.send(kind, "one", server.url(f"token-of-{kind}"), secret or SECRETS[kind], body)
 
 
-def test_signatures_are_the_vendors_own_vectors() -> None:
-    assert robots.dingtalk_sign("SECdemo", 1767225600000) == "obv1jKXupdCsRrmQyT6z59MdIICFujSKQJly1hcEYiE="
-    assert robots.feishu_sign("demo", 1767225600) == "OeJmDC3C7FsudJ7/9z2vZtAnXCvb3MhsqwPgUZXABqw="
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_signed_message_arrives(server: RobotServer, kind: str) -> None:
     assert _send(server, kind) in {"ok", "success"}

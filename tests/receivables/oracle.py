@@ -51,7 +51,7 @@ def positions(books: dict[str, list[Record]], day: date, until: date | None) -> 
             continue
         for row, left in _left(invoice, paid, used):
             _place(found[invoice["currency"]], invoice, row, left, day)
-    _provisional(invoices, found)
+    _provisional(invoices, list(every.values()), found)
     for receipt in receipts.values():
         bounced = receipt.get("bounced")
         if receipt["posted"] <= day and not (bounced and bounced <= day):
@@ -127,17 +127,64 @@ def _place(figures: dict[str, Decimal], invoice: Record, row: Record, left: Deci
     figures["over_365"] += left
 
 
-def _provisional(invoices: list[Record], found: dict[str, dict[str, Decimal]]) -> None:
-    """An order's provisional receivables less what was invoiced on it, oldest first."""
+def _provisional(invoices: list[Record], every: list[Record], found: dict[str, dict[str, Decimal]]) -> None:
+    """Provisional receivables less what was taken back; of an order then less what was invoiced beyond that, oldest
+    first. A reversal whose receivable is not known counts against them all."""
+    pairs, here = _taken_back(every), {i["id"] for i in invoices}
+    taken: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for red, blue in pairs.items():
+        if red in here and blue in here:
+            taken[blue] += next(-i["gross"] for i in invoices if i["id"] == red)
     for item in invoices:
-        if item["kind"] == "provisional" and not item["order"]:
-            found[item["currency"]]["provisional"] += item["gross"]
+        if item["kind"] != "provisional":
+            continue
+        if item["gross"] < 0:
+            found[item["currency"]]["provisional"] += ZERO if pairs.get(item["id"]) in here else item["gross"]
+        elif not item["order"]:
+            found[item["currency"]]["provisional"] += item["gross"] - taken[item["id"]]
     for currency in {i["currency"] for i in invoices}:
         for order in {i["order"] for i in invoices if i["order"]}:
             same = [i for i in invoices if i["order"] == order and i["currency"] == currency]
-            shipped = sorted((i for i in same if i["kind"] == "provisional"), key=lambda i: (i["posted"], i["id"]))
-            billed = max(sum((i["gross"] for i in same if i["kind"] != "provisional"), ZERO), ZERO)
+            shipped = sorted((i for i in same if i["kind"] == "provisional" and i["gross"] > 0),
+                             key=lambda i: (i["posted"], i["id"]))  # fmt: skip
+            billed = sum((i["gross"] for i in same if i["kind"] != "provisional"), ZERO)
+            billed = max(billed - sum((taken[i["id"]] for i in shipped), ZERO), ZERO)
             for item in shipped:
-                part = min(billed, item["gross"])
+                left = item["gross"] - taken[item["id"]]
+                part = min(billed, left)
                 billed -= part
-                found[currency]["provisional"] += item["gross"] - part
+                found[currency]["provisional"] += left - part
+
+
+def _taken_back(every: list[Record]) -> dict[str, str]:
+    """Reversal → the provisional receivable it takes back: the one it names; of the same order and amount in turn; else
+    the only one of that amount in its month or the month before."""
+    blues = {i["id"]: i for i in every if i["kind"] == "provisional" and i["gross"] > 0}
+    reds = [i for i in every if i["kind"] == "provisional" and i["gross"] < 0]
+    named = {i["id"]: i["original"] for i in reds if i["original"] in blues
+             and blues[i["original"]]["currency"] == i["currency"]}  # fmt: skip
+    pairs: dict[str, str] = dict(named)
+    in_turn = sorted((i for i in blues.values() if i["id"] not in {r["original"] for r in reds}),
+                     key=lambda i: (i["posted"], i["id"]))  # fmt: skip
+    loose = sorted((i for i in reds if not i["original"]), key=lambda i: (i["posted"], i["id"]))
+    for order, currency, size in {(i["order"], i["currency"], -i["gross"]) for i in loose if i["order"]}:
+        of_order = [i for i in in_turn if (i["order"], i["currency"], i["gross"]) == (order, currency, size)]
+        backs = [i for i in loose if (i["order"], i["currency"], -i["gross"]) == (order, currency, size)]
+        for red, blue in zip(backs, of_order, strict=False):
+            if blue["posted"] <= red["posted"]:
+                pairs[red["id"]] = blue["id"]
+    free = [i for i in in_turn if i["id"] not in pairs.values()]
+    meant = {red["id"]: [blue["id"] for blue in free if _may_take_back(red, blue)]
+             for red in loose if not red["order"]}  # fmt: skip
+    for red_id, candidates in meant.items():
+        if len(candidates) == 1 and sum(candidates[0] in others for others in meant.values()) == 1:
+            pairs[red_id] = candidates[0]
+    return pairs
+
+
+def _may_take_back(red: Record, blue: Record) -> bool:
+    months = [i["posted"].year * 12 + i["posted"].month for i in (red, blue)]
+    return (
+        blue["currency"] == red["currency"] and blue["gross"] == -red["gross"] and blue["posted"] <= red["posted"]
+        and months[0] - months[1] <= 1
+    )  # fmt: skip

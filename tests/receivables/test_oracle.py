@@ -39,7 +39,7 @@ def books(luck: random.Random, name: str) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {"invoice": [], "receipt": [], "credit_note": [], "allocation": []}
     for number in range(luck.randint(1, 6)):
         posted = day(luck)
-        kind = luck.choices(["invoice", "opening", "provisional"], [8, 1, 1])[0]
+        kind = luck.choices(["invoice", "opening", "provisional"], [7, 1, 2])[0]
         found["invoice"].append(_invoice(luck, f"{name}I{number}", kind, posted))
     for number in range(luck.randint(0, 2)):
         blue = luck.choice([i for i in found["invoice"] if i["gross"] > 0])
@@ -48,6 +48,7 @@ def books(luck: random.Random, name: str) -> dict[str, list[dict[str, Any]]]:
         red |= {"original": blue["id"] if luck.random() < 0.7 else None, "currency": blue["currency"],
                 "order": blue["order"]}  # fmt: skip
         found["invoice"].append(red)
+    _take_back(luck, name, found["invoice"])
     for number in range(luck.randint(0, 5)):
         posted = day(luck)
         bounced = day(luck, posted + timedelta(days=1), date(2027, 3, 1)) if luck.random() < 0.1 else None
@@ -95,10 +96,25 @@ def _invoice(luck: random.Random, name: str, kind: str, posted: date, gross: Dec
     }  # fmt: skip
 
 
+def _take_back(luck: random.Random, name: str, invoices: list[dict[str, Any]]) -> None:
+    """Provisional receivables taken back: by name, or by order, amount and month; some twice over, some by halves."""
+    for number, blue in enumerate([i for i in invoices if i["kind"] == "provisional"]):
+        if luck.random() < 0.4:
+            twin = _invoice(luck, f"{name}T{number}", "provisional", day(luck, blue["posted"]), blue["gross"])
+            invoices.append(twin | {"order": blue["order"], "currency": blue["currency"]})
+        for again in range(luck.choice([0, 1, 1, 2])):
+            back = luck.choice([blue["gross"]] * 4 + [(blue["gross"] / 2).quantize(Decimal("0.01"))])
+            on = blue["posted"] + timedelta(days=luck.choice([0, 3, 20, 40, 70]))
+            red = _invoice(luck, f"{name}V{number}{again}", "provisional", on, -max(back, Decimal("0.01")))
+            invoices.append(red | {"original": blue["id"] if again == 0 and luck.random() < 0.3 else None,
+                                   "order": luck.choice([blue["order"], blue["order"], None]),
+                                   "currency": blue["currency"]})  # fmt: skip
+
+
 def _allocate(luck: random.Random, name: str, found: dict[str, list[dict[str, Any]]]) -> None:
     payers: list[tuple[str, str]] = [("receipt", r["id"]) for r in found["receipt"] if r["gross"] > 0]
     payers += [("credit", r["id"]) for r in found["credit_note"]]
-    payers += [("credit", r["id"]) for r in found["invoice"] if r["gross"] < 0]
+    payers += [("credit", r["id"]) for r in found["invoice"] if r["gross"] < 0 and r["kind"] != "provisional"]
     blues = [i for i in found["invoice"] if i["gross"] > 0 and i["kind"] != "provisional"]
     for number in range(luck.randint(0, 7)):
         if not blues:

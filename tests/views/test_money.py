@@ -172,7 +172,8 @@ def _mailable(viewer: Any, db: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         if line["customer_key"] in written:
             continue
         try:
-            made = serve.letter(viewer, db, line["customer_key"], "reminder", language="en")
+            spoken = serve.contact_language(viewer, db, line["customer_key"])
+            made = serve.letter(viewer, db, line["customer_key"], "reminder", language=spoken)
             shown_first = serve.mail_letter(viewer, db, made)
         except FatalError:
             continue

@@ -6,6 +6,8 @@ import re
 import shutil
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from model.alerts import listing
 from model.alerts.rule import load
 from model.delivery.digest import compose
 from model.delivery.people import Target
+from model.serve.recipients import finance_contacts
 from ops import clock
 from ops.instance import Instance
+from ops.letter_tables import letters
 from ops.tables import disputes, notes, promises, statements, suggestions, work_events
 
 pytestmark = pytest.mark.browser
@@ -33,10 +37,10 @@ TOMORROW = MORNING + timedelta(days=1)
 def home(demo: Path, tmp_path: Path) -> Path:
     """A copy of the demo instance without what other tests did in it: what this test writes stays its own."""
     copy = tmp_path / "demo"
-    shutil.copytree(demo, copy)
+    shutil.copytree(demo, copy, ignore=shutil.ignore_patterns("documents"))
     store = Instance.load(copy).store
     with store.begin() as connection:
-        for table in (promises, disputes, notes, work_events, statements, suggestions):
+        for table in (promises, disputes, notes, work_events, statements, suggestions, letters):
             connection.execute(table.delete())
     store.close()
     return copy
@@ -126,7 +130,7 @@ def record_morning(page: Page, customer: str, first: str, second: str) -> None:
 
 
 def send_statement(page: Page) -> None:
-    """Download the statement in both forms, then record it as sent."""
+    """Download the statement in both forms, mail it after a look at the mail, then record it as sent."""
     detail = page.locator(".st-key-card_detail")
     detail.get_by_text("Statement of account").first.click()
     button = detail.get_by_role("button", name="PDF").first
@@ -136,8 +140,20 @@ def send_statement(page: Page) -> None:
         button.click()
     assert got.value.path().read_bytes().startswith(b"%PDF")
     with page.expect_download() as got:
-        detail.get_by_role("button", name="Excel").click()
+        detail.get_by_role("button", name="Excel").first.click()
     assert got.value.path().read_bytes().startswith(b"PK")
+    settle(page)
+    detail.get_by_role("button", name="Send by mail").first.click()
+    envelope = detail.locator(".envelope")
+    expect(envelope).to_contain_text("In a demo no mail leaves")
+    expect(envelope.locator("dd").first).to_contain_text("@")
+    detail.get_by_role("radio", name="Excel").first.click()
+    expect(envelope).to_contain_text(".xlsx")
+    settle(page)
+    detail.get_by_role("button", name="Confirm (demo, nothing leaves)").click()
+    expect(page.locator("[data-testid=stToast]").filter(has_text="kept as a file").first).to_be_visible()
+    expect(detail.get_by_text("kept (demo)").first).to_be_visible()
+    expect(envelope).to_have_count(0)
     settle(page)
     detail.get_by_role("button", name="Record as sent").first.click()
     expect(page.locator("[data-testid=stToast]").filter(has_text="Recorded as sent").first).to_be_visible()
@@ -162,7 +178,9 @@ def test_a_mornings_work_and_the_next_one(
     assert key is not None
     instance = Instance.load(home)
     worklist = serve.worklist(serve.sign_in(instance, manager), serve.open_published(instance))
-    customer = next(row for row in worklist if row["items"] >= 2 and row["state"] == "not_contacted")
+    served = serve.open_published(instance)
+    customer = next(row for row in worklist if row["items"] >= 2 and row["state"] == "not_contacted"
+                    and len(finance_contacts(served, row["customer_key"])) == 1)  # fmt: skip
     items = lines(home, manager, customer["customer_key"])
     first, second = sorted(items, key=lambda number: items[number]["open_amount"])[:2]
 
@@ -211,3 +229,8 @@ def test_a_mornings_work_and_the_next_one(
     sent = serve.statements(serve.sign_in(instance, manager), serve.open_published(instance))
     assert [row["state"] for row in sent] == ["sent"]
     assert sent[0]["days"] == 1
+    [mail] = serve.mailed_letters(serve.sign_in(instance, manager), serve.open_published(instance))
+    assert (mail["kind"], mail["state"], mail["customer_key"]) == ("statement", "kept", customer["customer_key"])
+    [kept] = (home / "documents" / "statements").glob("*.eml")
+    [attached] = list(message_from_bytes(kept.read_bytes(), policy=default).iter_attachments())
+    assert attached.get_content().startswith(b"PK")

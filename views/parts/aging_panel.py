@@ -103,6 +103,7 @@ def _printed(look: Look, found: dict[str, Any]) -> Html:
         *([look.t("aging.known_printed")] if found["known_at"] != "now" else []),
         *netted,
         look.t("aging.printed_provisional"),
+        *_members(look, found),
     ]
     company = found["company"]
     whole: object = join([look.t("aging.company"), " ", look.money(company["open"], company["currency"])])
@@ -110,6 +111,21 @@ def _printed(look: Look, found: dict[str, Any]) -> Html:
         whole = join([whole, " ", chip(look.t("kpi.missing_rates", currencies=", ".join(company["missing_rates"])),
                                        "amber")])  # fmt: skip
     return tag("p", look.dotted(*said, whole), class_="muted printed")
+
+
+def _members(look: Look, found: dict[str, Any]) -> list[object]:
+    """Whose owners, groups and regions a past day stands under, and what is under an owner that is only assumed."""
+    if found["by"] == "owner" and found["members_on"] == found["as_of"]:
+        said: list[object] = [look.t("aging.owners_then", on=found["as_of"].isoformat())]
+        assumed = [
+            look.money(total["owner_assumed"], total["currency"])
+            for total in found["totals"] if total["owner_assumed"]
+        ]  # fmt: skip
+        if assumed:
+            said += [chip(look.t("aging.owners_assumed"), "amber"), *assumed]
+        return said
+    is_past = found["by"] in {"owner", "group", "region"} and found["as_of"] < found["members_on"]
+    return [look.t("aging.members_today")] if is_past else []
 
 
 def _name(look: Look, bucket: str) -> str:

@@ -20,7 +20,10 @@ FLAGS = ("is_due_derived", "is_estimated", "is_header_filled", "is_awaiting_rele
 GROUPS = ("dispute_reason", "dispute_outcome", "stage", "call_result")
 HISTORY = 6
 # What these keep as their text is where the file is.
-FILED = {"letter", "letter_confirmed", "letter_sent", "letter_dead", "letter_dropped", "statement_sent"}
+FILED = {
+    "letter", "letter_confirmed", "letter_sent", "letter_dead", "letter_dropped", "statement_mailed", "statement_sent",
+    "statement_failed",
+}  # fmt: skip
 
 
 def detail(context: state.Context, chosen: dict[str, Any], as_of: date) -> None:

@@ -18,6 +18,8 @@ from views.parts.tiles import BUCKET_TONES, BUCKETS
 
 ZERO = Decimal(0)
 MONTHS, DEBTORS = 6, 8
+# Days a dispute may stand until the rule dispute_aged speaks, and speaks louder.
+AGES = (14, 30)
 MOVES = ("new", "paid", "written_off", "other")
 COLOURS = {"light": ["#2f6fd6", "#17834b", "#93292c", "#8a94a3"], "dark": ["#7fb0ff", "#3fae77", "#e2728a", "#8d97a6"]}
 
@@ -33,11 +35,12 @@ def show(context: state.Context, currency: str) -> None:
 
 
 def performance(context: state.Context) -> None:
-    """How promises were kept and why invoices are disputed, all currencies."""
-    look = context.look
+    """How promises were kept, why invoices are disputed, and who has had disputes for how long; all currencies."""
+    look, disputed = context.look, serve.disputes(context.viewer, context.db)
     kept = panel("kept", look.t("fin.promises_by_owner"), _promises(context))
-    reasons = panel("reasons", look.t("fin.reasons"), _reasons(look, serve.disputes(context.viewer, context.db)))
-    st.html(grids([kept, reasons]))
+    reasons = panel("reasons", look.t("fin.reasons"), _reasons(look, disputed))
+    aged = panel("disputes_aged", look.t("fin.disputes_aged"), _aged(look, disputed))
+    st.html(grids([kept, reasons, aged]))
 
 
 def _title(look: Look, name: str, unit: str = "") -> Html:
@@ -134,3 +137,27 @@ def _reasons(look: Look, found: list[dict[str, Any]]) -> Html:
         n = tag("span", look.t("work.items_n", n=look.count(len(amounts))), class_="second")
         drawn.append((label, None, [(share, "mid", look.amount(whole))], join([look.money(whole, code), n])))
     return finance_panels.bars(look, look.t("fin.reasons"), drawn)
+
+
+def _aged(look: Look, found: list[dict[str, Any]]) -> Html:
+    """Standing disputes per who must resolve them and currency, by how long they have stood."""
+    of: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in found:
+        of[row["dispute_owner"] or look.t("ui.unowned"), row["currency"]].append(row)
+    if not of:
+        return empty(look.t("panel.disputes_none"))
+    wholes = {key: sum((row["amount"] for row in rows), ZERO) for key, rows in of.items()}
+    peak = {code: max(amount for (_, other), amount in wholes.items() if other == code) for _, code in wholes}
+    names = [look.t("fin.age_to", n=AGES[0]), look.t("fin.age_from", n=AGES[0]), look.t("fin.age_from", n=AGES[1])]
+    drawn: list[finance_panels.Bar] = []
+    for (owner, code), rows in sorted(of.items(), key=lambda entry: (-entry[1][0]["days"], entry[0])):
+        sums = [ZERO] * len(names)
+        for row in rows:
+            sums[sum(row["days"] > limit for limit in AGES)] += row["amount"]
+        parts = [(_share(amount, peak[code]), tone, f"{name} {look.amount(amount)}")
+                 for amount, tone, name in zip(sums, ("soft", "mid", "red"), names, strict=True) if amount]  # fmt: skip
+        said = look.dotted(look.t("work.items_n", n=look.count(len(rows))),
+                           look.t("fin.oldest", n=look.count(max(row["days"] for row in rows))))  # fmt: skip
+        figure = join([look.money(wholes[owner, code], code), tag("span", said, class_="second")])
+        drawn.append((join([owner, tag("span", " ", code, class_="muted")]), None, parts, figure))
+    return finance_panels.bars(look, look.t("fin.disputes_aged"), drawn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -31,7 +31,7 @@ def show(context: state.Context, chosen: dict[str, Any]) -> None:
     left, right = st.columns(2)
     kind = str(left.selectbox(look.t("paper.letter_kind"), LETTERS, index=LETTERS.index(proposed),
                               key=f"letter_kind_{key}", format_func=lambda one: look.t(f"paper.{one}")))  # fmt: skip
-    spoken = language(right, look, f"letter_language_{key}")
+    spoken = language(right, context, key, f"letter_language_{key}")
     try:
         made = serve.letter(context.viewer, context.db, key, kind, language=spoken)
     except C360Error as error:
@@ -49,24 +49,29 @@ def show(context: state.Context, chosen: dict[str, Any]) -> None:
     if right.button(look.t("paper.mail"), key=f"letter_mail_{key}", type="primary", width="stretch"):
         st.session_state[MAILING] = key
     if st.session_state.get(MAILING) == key:
-        _mail(context, made)
-    if listed := _mailed(context, key):
+        shown = "|".join([made.kind, made.language, *made.item_keys])
+        mail(context, made, key, shown, serve.mail_letter, "paper.mail_done")
+    if listed := mailed(context, key, LETTERS):
         st.html(listed)
 
 
-def _mail(context: state.Context, made: Document) -> None:
-    """The mail as it would go: to whom, its text and its file; it goes only from the button below it."""
-    look, key = context.look, made.customer_key
-    # Another letter, language or item is another button: what was not shown cannot be confirmed.
-    shown = "|".join([made.kind, made.language, *made.item_keys])
+def mail(
+    context: state.Context, made: Document, key: str, shown: str, send: Callable[..., dict[str, Any]], said_done: str
+) -> None:
+    """The mail as it would go: to whom, its text and its file; it goes only from the button below it.
+
+    `shown` tells one letter from another: what was not shown cannot be confirmed. `send`: serve.mail_letter or
+    serve.mail_statement. `said_done`: the text once it is in the outbox.
+    """
+    look = context.look
     try:
-        found = serve.mail_letter(context.viewer, context.db, made)
+        found = send(context.viewer, context.db, made)
         to = found["to"]
         if to is None:
             named = {one["contact_key"]: one for one in found["choices"]}
             contact = st.selectbox(look.t("paper.mail_to"), list(named), key=f"letter_to_{key}",
                                    format_func=lambda one: f"{named[one]['name']} · {named[one]['email']}")  # fmt: skip
-            found = serve.mail_letter(context.viewer, context.db, made, contact=contact)
+            found = send(context.viewer, context.db, made, contact=contact)
             to = found["to"]
     except C360Error as error:
         show_error(look, error)
@@ -76,8 +81,8 @@ def _mail(context: state.Context, made: Document) -> None:
         said = look.t("paper.mail_confirm" if found["leaves"] else "paper.mail_keep", name=to["name"])
         if st.button(said, key=f"letter_confirm_{to['contact_key']}_{shown}", type="primary"):
             st.session_state.pop(MAILING)
-            after = look.t("paper.mail_done" if found["leaves"] else "paper.mail_kept")
-            done(context, after, lambda: serve.mail_letter(
+            after = look.t(said_done if found["leaves"] else "paper.mail_kept")
+            done(context, after, lambda: send(
                 context.viewer, context.db, made, contact=to["contact_key"], confirmed=True))  # fmt: skip
         if st.button(look.t("paper.mail_cancel"), key=f"letter_cancel_{key}"):
             st.session_state.pop(MAILING)
@@ -98,10 +103,13 @@ def _envelope(look: Look, found: dict[str, Any]) -> Html:
     return tag("section", listed, note, class_="envelope", aria_label=look.t("paper.mail"))
 
 
-def _mailed(context: state.Context, key: str) -> Html | None:
-    """The letters that went by mail or are about to, the newest first."""
+def mailed(context: state.Context, key: str, kinds: Sequence[str], currency: str | None = None) -> Html | None:
+    """The papers of these kinds (and of this currency) that went by mail or are about to, the newest first."""
     look = context.look
-    listed = [one for one in serve.mailed_letters(context.viewer, context.db) if one["customer_key"] == key]
+    listed = [
+        one for one in serve.mailed_letters(context.viewer, context.db)
+        if one["customer_key"] == key and one["kind"] in kinds and (currency is None or currency in one["totals"])
+    ]  # fmt: skip
     rows = [
         Row([
             join([look.when(one["ended_at"] or one["confirmed_at"]),
@@ -143,11 +151,12 @@ def _steps(context: state.Context, sent: dict[str, Any]) -> Html:
     return tag("ol", *drawn, class_="steps", aria_label=look.t("paper.sequence"))
 
 
-def language(where: Any, look: Look, key: str) -> str:
-    """The language of a paper: the screen's own until another is chosen."""
-    known = list(LANGUAGES)
+def language(where: Any, context: state.Context, customer: str, key: str) -> str:
+    """The language of a paper: the contact's until another is chosen."""
+    known, look = list(LANGUAGES), context.look
+    theirs = serve.contact_language(context.viewer, context.db, customer)
     return str(
-        where.selectbox(look.t("paper.language"), known, index=known.index(look.language), key=key,
+        where.selectbox(look.t("paper.language"), known, index=known.index(theirs), key=key,
                         format_func=lambda one: LANGUAGES[one])
     )  # fmt: skip
 

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from model import serve
+from model.serve.letters import FORMATS as MEDIA
+from model.serve.letters import Document
+from ops.errors import C360Error
 from views import state
 from views.parts import letters
 from views.parts.actions import person
 from views.parts.filters import amount
 from views.parts.format import Look, as_date
 from views.parts.html import Column, Html, Row, chip, join, table, tag
+from views.parts.notice import show_error
 
-TONES = {"sent": "amber", "confirmed": "green", "difference": "red", "resolved": "green", "cancelled": ""}
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TONES = {
+    "queued": "amber",
+    "failed": "red",
+    "sent": "amber",
+    "confirmed": "green",
+    "difference": "red",
+    "resolved": "green",
+    "cancelled": "",
+}
 # What may be recorded about a statement in each state.
-ANSWERS = {"sent": ["confirm", "cancel"], "difference": ["confirm", "resolve", "cancel"]}
+ANSWERS = {
+    "sent": ["confirm", "returned", "cancel"], "difference": ["confirm", "resolve", "cancel"], "failed": ["cancel"],
+}  # fmt: skip
+FORMATS = {"pdf": "PDF", "xlsx": "Excel"}
 
 
 def show(context: state.Context, chosen: dict[str, Any]) -> None:
@@ -41,8 +56,8 @@ def _paper(
     listed = [row for row in listed if row["currency"] == code]
     waiting = [row for row in listed if row["state"] in ANSWERS]
     label = look.t(f"paper.{kind}")
-    if waiting:
-        label += " · " + look.t(f"paper.state_{waiting[0]['state']}")
+    if noted := [row for row in listed if row["state"] in {"queued", *ANSWERS}]:
+        label += " · " + look.t(f"paper.state_{noted[0]['state']}")
     key = f"paper_{kind[0]}_{chosen['customer_key']}_{code}"
     with (opened := st.expander(label, key=key, on_change="rerun")):
         if opened.open:
@@ -50,6 +65,8 @@ def _paper(
             if listed:
                 st.html(_listed(look, listed))
                 _kept(context, listed[0])
+            if kind == "statement" and (by_mail := letters.mailed(context, chosen["customer_key"], [kind], code)):
+                st.html(by_mail)
             for row in waiting[:1]:
                 _answer(context, row)
 
@@ -69,40 +86,55 @@ def _statement(context: state.Context, chosen: dict[str, Any]) -> None:
                                     key=f"st_from_{key}"))  # fmt: skip
     end = as_date(middle.date_input(look.t("paper.to"), value=last, max_value=today, format="YYYY-MM-DD",
                                     key=f"st_to_{key}"))  # fmt: skip
-    spoken = letters.language(right, look, f"st_language_{key}")
+    spoken = letters.language(right, context, chosen["customer_key"], f"st_language_{key}")
     if start > end:
         st.caption(look.t("paper.bad_period"))
         return
-    to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
-                       key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
-    name = look.t("paper.file", kind=look.t("paper.statement"), name=chosen["name"], day=end.isoformat())
-    left, middle, right = st.columns(3)
 
-    def made(file: str) -> Callable[[], bytes]:
-        return lambda: serve.statement_document(
+    def made(file: str) -> Document:
+        return serve.statement_document(
             context.viewer, context.db, chosen["customer_key"], start, end, file=file, currency=chosen["currency"],
             language=spoken,
-        ).content  # fmt: skip
+        )  # fmt: skip
 
-    left.download_button(
-        "PDF",
-        made("pdf"),
-        f"{name}.pdf",
-        "application/pdf",
-        key=f"st_pdf_{key}",
-        width="stretch",
-        on_click="ignore",
-    )
-    middle.download_button(
-        "Excel",
-        made("xlsx"),
-        f"{name}.xlsx",
-        XLSX,
-        key=f"st_xlsx_{key}",
-        width="stretch",
-        on_click="ignore",
-    )
-    if right.button(look.t("paper.send"), key=f"st_send_{key}", type="primary", width="stretch"):
+    def content(file: str) -> bytes:
+        return made(file).content
+
+    name = look.t("paper.file", kind=look.t("paper.statement"), name=chosen["name"], day=end.isoformat())
+    left, middle, right = st.columns(3)
+    for where, (file, label) in zip((left, middle), FORMATS.items(), strict=False):
+        where.download_button(label, partial(content, file), f"{name}.{file}", MEDIA[file], width="stretch",
+                              key=f"st_{file}_{key}", on_click="ignore")  # fmt: skip
+    if right.button(look.t("paper.mail"), key=f"st_mail_{key}", type="primary", width="stretch"):
+        st.session_state[letters.MAILING] = f"st_{key}"
+    if st.session_state.get(letters.MAILING) == f"st_{key}":
+        _mail_statement(context, key, made)
+    _by_hand(context, chosen, start, end, spoken)
+
+
+def _mail_statement(context: state.Context, key: str, made: Callable[[str], Document]) -> None:
+    """The mail with the statement as PDF or Excel, confirmed from below what it says."""
+    look = context.look
+    file = st.segmented_control(look.t("paper.format"), list(FORMATS), default="pdf", required=True,
+                                format_func=lambda one: FORMATS[one], key=f"st_format_{key}") or "pdf"  # fmt: skip
+    try:
+        document = made(file)
+    except C360Error as error:
+        show_error(look, error)
+        return
+    facts = document.facts
+    shown = "|".join(map(str, (file, document.language, facts["from_on"], facts["to_on"],
+                               *(part["closing_amount"] for part in facts["currencies"]))))  # fmt: skip
+    letters.mail(context, document, f"st_{key}", shown, serve.mail_statement, "paper.mail_statement_done")
+
+
+def _by_hand(context: state.Context, chosen: dict[str, Any], start: date, end: date, spoken: str) -> None:
+    """A statement that went another way (post, chat) is recorded with whom it went to."""
+    look, key = context.look, f"{chosen['customer_key']}_{chosen['currency']}"
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    to = left.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
+                         key=f"st_to_whom_{key}", max_chars=100)  # fmt: skip
+    if right.button(look.t("paper.send"), key=f"st_send_{key}", width="stretch"):
         letters.done(context, look.t("paper.sent"), lambda: serve.send_statement(
             context.viewer, context.db, chosen["customer_key"], chosen["currency"], start, end, sent_to=to or None,
             language=spoken,
@@ -117,7 +149,7 @@ def _confirmation(context: state.Context, chosen: dict[str, Any]) -> None:
     left, right = st.columns(2)
     day = as_date(left.date_input(look.t("paper.balance_on"), value=last, max_value=today, format="YYYY-MM-DD",
                                   key=f"cf_on_{key}"))  # fmt: skip
-    spoken = letters.language(right, look, f"cf_language_{key}")
+    spoken = letters.language(right, context, chosen["customer_key"], f"cf_language_{key}")
     auditor = st.text_input(look.t("paper.auditor"), key=f"cf_auditor_{key}", max_chars=100)
     address = st.text_input(look.t("paper.auditor_address"), key=f"cf_address_{key}", max_chars=200)
     to = st.text_input(look.t("paper.sent_to"), value=(chosen.get("finance_contact") or {}).get("name") or "",
@@ -189,8 +221,9 @@ def state_chip(look: Look, row: dict[str, Any]) -> Html:
 
 def _answer(context: state.Context, row: dict[str, Any]) -> None:
     look, number = context.look, row["statement_id"]
+    offered = ANSWERS[row["state"]]
     action = st.pills(
-        look.t("paper.answer", on=row["to_on"].isoformat()), ANSWERS[row["state"]], default="confirm", required=True,
+        look.t("paper.answer", on=row["to_on"].isoformat()), offered, default=offered[0], required=True,
         format_func=lambda one: look.t(f"paper.{one}"), key=f"answer_{number}",
     )  # fmt: skip
     if not action:
@@ -207,7 +240,7 @@ def _answer(context: state.Context, row: dict[str, Any]) -> None:
 
 def _given(context: state.Context, row: dict[str, Any], action: str) -> dict[str, Any] | None:
     look, words = context.look, serve.work_codes(context.viewer, context.db)
-    if action == "cancel":
+    if action in {"cancel", "returned"}:
         return {}
     group = "difference_outcome" if action == "resolve" else "difference_reason"
     labels = {one["code"]: one["label"] for one in words[group]}
