@@ -8,6 +8,8 @@ from typing import Any
 from ingest.spec import SourceSpec
 
 WHOLE = "*"
+_SETS = {"fields", "drop", "required", "values", "status", "hosts", "choices", "entities"}
+"""Keys of lists in which the order says nothing."""
 
 
 def contract(spec: SourceSpec) -> dict[str, dict[str, str]]:
@@ -32,6 +34,11 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
+def _told(key: str, value: str | None) -> str | list[str] | None:
+    """What is compared of a value."""
+    return value if value is None or key.rpartition(".")[2] not in _SETS else sorted(set(value.split(", ")))
+
+
 def changes(
     before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]
 ) -> list[tuple[str, str, str | None, str | None]]:
@@ -46,6 +53,6 @@ def changes(
         found += [
             (stream, key, old.get(key), new.get(key))
             for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
+            if _told(key, old.get(key)) != _told(key, new.get(key))
         ]
     return found

@@ -63,6 +63,10 @@ class _Past:
     complete: str
     files: dict[str, Any]
 
+    def copy(self) -> _Past:
+        """The same, to go back to."""
+        return _Past(dict(self.seen), self.complete, dict(self.files))
+
 
 class _Reading:
     """One run over one folder."""
@@ -99,9 +103,12 @@ class _Reading:
         fresh = [one for one in entries if one.name not in past.files]
         first = max((n for n, one in enumerate(fresh) if self._surely_stands(one, memo, past)), default=0)
         living: set[str] | None = None
+        before = past.copy()
         for number, entry in enumerate(fresh):
             read = self._read(entry)
             if read is None:
+                if number <= first:
+                    past = before  # nothing was applied: the file that was to stand for all may yet be withdrawn
                 break  # what came after it may build on it
             frame, content = read
             is_new = self._is_new(entry, content, memo, past)

@@ -18,6 +18,8 @@ Kind = Literal[
     "integer", "float", "boolean", "decimal", "text", "date", "time", "datetime", "instant", "binary", "bits", "other"
 ]
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_FLOAT = re.compile(r"-?\d+(\.\d+)?[eE][+-]?\d+")
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _MOMENT = re.compile(r"[0-9T:. +-]+Z?")
 
 
@@ -55,6 +57,10 @@ class Dialect(ABC):
         """A value (as `shown` writes it) to compare the column with; ContractError when it has no such form."""
         if column.kind in {"integer", "decimal", "float", "bits"} and _NUMBER.fullmatch(value):
             return value
+        if column.kind == "float" and _FLOAT.fullmatch(value):
+            return value
+        if column.kind == "boolean" and value.lower() in _BOOLEANS:
+            return self.boolean(value=_BOOLEANS[value.lower()])
         if column.kind in {"date", "time", "datetime", "instant"} and _MOMENT.fullmatch(value):
             return f"'{self.moment(value, column)}'"
         if column.kind == "binary" and re.fullmatch(r"[0-9a-fA-F]*", value):
@@ -69,6 +75,10 @@ class Dialect(ABC):
     def moment(self, value: str, _column: Column) -> str:
         """A date or time as this database reads it."""
         return value
+
+    def boolean(self, *, value: bool) -> str:
+        """Yes or no."""
+        return "true" if value else "false"
 
     @abstractmethod
     def text(self, value: str) -> str:
@@ -181,6 +191,10 @@ class SqlServer(Dialect):
     name = "sqlserver"
     port = 1433
     marks = ("[", "]")
+
+    def boolean(self, *, value: bool) -> str:
+        """A bit: there is no other yes and no."""
+        return "1" if value else "0"
 
     def text(self, value: str) -> str:
         """N'…': Unicode."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from ingest import shape
 from ingest.contract import changes, contract
-from ingest.shape import Field, Shape
+from ingest.shape import Field, Kept, Shape
 from ingest.spec import SourceSpec
 from ops import clock
 from ops.instance import Instance
@@ -32,6 +33,23 @@ _KEPT_DOCUMENTS = 20_000
 _PER_VALUE = 20
 _ENUMERATED = 100
 _NO_WORD = re.compile(r"[\d\s:./TZ+-]*")
+
+
+Knower = Callable[[Instance, str, str], Mapping[str, Kept]]
+"""(instance, source, stream) → what of the values of each path may be remembered."""
+
+
+def _nothing_known(_instance: Instance, _source: str, _stream: str) -> Mapping[str, Kept]:
+    return {}
+
+
+_ask: Knower = _nothing_known
+
+
+def ask(knower: Knower) -> None:
+    """Ask `knower` from now on: mappings, which know the meaning of fields, are not known here."""
+    global _ask
+    _ask = knower
 
 
 @dataclass(frozen=True)
@@ -55,11 +73,13 @@ def look(instance: Instance, source: str, stream: str, run_id: str) -> list[Chan
         ).first()
     if known and known.run_id >= run_id:
         return []
-    seen = shape.of_run(instance.landing, source, stream, run_id)
+    kept = _ask(instance, source, stream)
+    seen = shape.of_run(instance.landing, source, stream, run_id, kept)
     if not seen.documents:
         return []
     before = Shape.from_json(known.fields) if known else None
     if before:
+        before.forget(kept)
         seen.collapse(before.maps)
         before.collapse(seen.maps)
     found = compare(before, seen) if before else []
@@ -68,6 +88,7 @@ def look(instance: Instance, source: str, stream: str, run_id: str) -> list[Chan
         row = {"source": source, "stream": stream, "fields": merged.to_json(), "run_id": run_id, "updated_at": stamp()}
         instance.store.upsert(connection, stream_shapes, row, ["source", "stream"])
         _end(connection, source, stream, seen)
+        _forget(connection, source, stream, kept)
         _record(instance, connection, source, stream, run_id, seen.documents, found)
     return found
 
@@ -210,6 +231,15 @@ def _end(connection: Connection, source: str, stream: str, seen: Shape) -> None:
         if new and (new.filled or row.kind == "vanished"):
             ended = update(drifts).where(drifts.c.drift_id == row.drift_id)
             connection.execute(ended.values(state="ended", settled_at=row.settled_at or stamp()))
+
+
+def _forget(connection: Connection, source: str, stream: str, kept: Mapping[str, Kept]) -> None:
+    """Values that were told before a mapping called their field personal."""
+    personal = [path for path, what in kept.items() if what == "none"]
+    of_them = (drifts.c.source == source, drifts.c.stream == stream, drifts.c.field.in_(personal))
+    if personal:
+        told = update(drifts).where(*of_them, drifts.c.kind == "new_value", drifts.c.before.is_not(None))
+        connection.execute(told.values(before=None, after=None))
 
 
 def _record(

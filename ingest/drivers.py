@@ -126,7 +126,7 @@ class PostgreSqlDriver(Driver):
         self._url = self._address()
         try:
             self._control = psycopg.connect(self._url, autocommit=True)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise self.no_login(error) from error
 
     def _address(self) -> str:
@@ -154,8 +154,20 @@ class PostgreSqlDriver(Driver):
 
     def now(self) -> datetime:
         """The server's clock, UTC."""
-        ((moment,),) = self._control.execute("select clock_timestamp()").fetchall()
+        ((moment,),) = self._asked("select clock_timestamp()")
         return moment.astimezone(UTC)  # type: ignore[no-any-return]
+
+    def _asked(self, sql: str, given: tuple[str, ...] | None = None) -> list[tuple[Any, ...]]:
+        """The answer to one of our own questions; SourceBusy when the connection broke, StreamRefused otherwise."""
+        import psycopg
+
+        at = f"source {self.place.source}: {self.place.host}:{self.port}"
+        try:
+            return self._control.execute(sql.encode(), given).fetchall()
+        except psycopg.OperationalError as error:
+            raise SourceBusy(f"{at}: {first_line(error)}", remedy=AGAIN) from error
+        except psycopg.Error as error:
+            raise StreamRefused(f"{at}: {first_line(error)}", remedy=RIGHTS) from error
 
     def describe(self, source: str, where: str) -> list[Column]:
         """The columns; a table with row-level security is refused unless that is accepted."""
@@ -183,22 +195,22 @@ class PostgreSqlDriver(Driver):
 
     def hidden(self, source: str, table: str) -> list[Hidden]:
         """By the plan of the query: also the tables behind a view."""
-        row = self._control.execute(f"explain (format json, verbose) select * from {source}".encode()).fetchone()
-        names = set(_relations(row[0])) if row else set()
+        plans = self._asked(f"explain (format json, verbose) select * from {source}")
+        names = {name for (plan,) in plans for name in _relations(plan)}
         if table:
             quoted = ".".join(map(self.dialect.quoted, table.split(".")))
             sql = "select relnamespace::regnamespace::text, relname from pg_class where oid = to_regclass(%s)"
-            names.update(self._control.execute(sql, (quoted,)).fetchall())
+            names.update((str(schema), str(name)) for schema, name in self._asked(sql, (quoted,)))
         found = []
         for schema, name in sorted(names):
-            facts = self._control.execute(
+            facts = self._asked(
                 "select c.oid::regclass::text, greatest(c.reltuples::bigint, coalesce(s.n_live_tup, 0), 0)"
                 " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
                 " left join pg_stat_all_tables s on s.relid = c.oid"
                 " where n.nspname = %s and c.relname = %s and row_security_active(c.oid)",
                 (schema, name),
-            ).fetchone()
-            found += [Hidden(*facts)] if facts else []
+            )
+            found += [Hidden(*one) for one in facts[:1]]
         return found
 
     def batches(self, sql: str, where: str) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ingest.errors import ContractError
 from ops import clock
@@ -102,8 +102,9 @@ def open_folder(call: Call, suffixes: Sequence[str]) -> tuple[Folder, str]:
 
         parts = urlsplit(path)
         folder, _, last = parts.path.rstrip("/").rpartition("/")
-        if last.lower().endswith(tuple(suffixes)):
-            path, pattern = parts._replace(path=folder).geturl(), _literal(last)
+        name = unquote(last)
+        if name.lower().endswith(tuple(suffixes)):
+            path, pattern = parts._replace(path=folder).geturl(), _literal(name)
         return (Sftp if scheme == "sftp" else S3)(call, path), pattern
     if scheme:
         raise ContractError(f"{path!r} cannot be opened", valid="a path, sftp://…, s3://…", remedy="correct `path`")

@@ -237,14 +237,16 @@ def _order(row_id: str) -> tuple[int, str]:
 
 def _first(ids: Collection[str]) -> tuple[int, str]:
     """The first of `ids` in that order, without a tuple for each."""
-    size = min(map(len, ids))
-    return size, min(row_id for row_id in ids if len(row_id) == size)
+    sizes = set(map(len, ids))
+    size = min(sizes)
+    return size, min(ids if len(sizes) == 1 else (row_id for row_id in ids if len(row_id) == size))
 
 
 def _last(ids: Collection[str]) -> tuple[int, str]:
     """The last of `ids` in that order."""
-    size = max(map(len, ids))
-    return size, max(row_id for row_id in ids if len(row_id) == size)
+    sizes = set(map(len, ids))
+    size = max(sizes)
+    return size, max(ids if len(sizes) == 1 else (row_id for row_id in ids if len(row_id) == size))
 
 
 def _json(value: list[Any]) -> str:

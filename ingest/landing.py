@@ -3,6 +3,7 @@
 landing/<source>/<stream>/<run_id>/part-00000.parquet …   parts of bounded size
                                    progress.json          where a running collection stands (gone once committed)
                                    manifest.json          written last, by rename: only now the run exists
+Old runs may be packed (ingest/packs.py); they keep id, manifest and parts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from ingest import landing_remote, packs
 from ops import clock
 
 PART_ROWS = 20_000
@@ -41,20 +43,26 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 def runs(landing: Path, source: str, stream: str, after: str | None = None) -> list[str]:
     """Ids of the committed runs, oldest first; only those later than `after` when given."""
     folder = landing / source / stream
-    names = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
-    return [name for name in names if after is None or name > after]
+    # the folders first: a run that is packed between the two looks is met in the catalogue
+    names = {path.parent.name for path in folder.glob("*/manifest.json")}
+    names.update(packs.catalogue(folder))
+    return sorted(name for name in names if after is None or name > after)
 
 
 def streams(landing: Path, source: str) -> list[str]:
     """Streams of `source` that have at least one committed run."""
-    return sorted({path.parent.parent.name for path in (landing / source).glob("*/*/manifest.json")})
+    found = {path.parent.parent.name for path in (landing / source).glob("*/*/manifest.json")}
+    return sorted(found | {path.parent.name for path in (landing / source).glob(f"*/{packs.CATALOGUE}")})
 
 
 def manifest(landing: Path, source: str, stream: str, run_id: str) -> dict[str, Any]:
     """A committed run's manifest."""
-    path = landing / source / stream / run_id / "manifest.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return packs.manifest_of(landing / source / stream, run_id)
+
+
+def parts(landing: Path, source: str, stream: str, run_id: str) -> list[packs.Part]:
+    """A committed run's parts, in the order in which they were landed."""
+    return packs.parts_of(landing / source / stream, run_id)
 
 
 def read(landing: Path, source: str, stream: str, after: str | None = None) -> Iterator[pl.DataFrame]:
@@ -65,8 +73,8 @@ def read(landing: Path, source: str, stream: str, after: str | None = None) -> I
 
 def read_run(landing: Path, source: str, stream: str, run_id: str) -> Iterator[pl.DataFrame]:
     """Frames of one committed run."""
-    for part in manifest(landing, source, stream, run_id)["parts"]:
-        yield pl.read_parquet(landing / source / stream / run_id / part["name"])
+    for part in parts(landing, source, stream, run_id):
+        yield part.read()
 
 
 def new_run_id(landing: Path, source: str, stream: str) -> str:
@@ -74,6 +82,7 @@ def new_run_id(landing: Path, source: str, stream: str) -> str:
     mark = hashlib.blake2b(source.encode(), digest_size=3).hexdigest()
     folder = landing / source / stream
     last = max((path.name for path in folder.glob("*Z-*") if path.is_dir()), default="")
+    last = max(last, *packs.catalogue(folder), "")
     now = clock.now().strftime(_STAMP)
     if last and last.split("-")[0] >= now:
         return f"{last.split('-')[0]}-{int(last.split('-')[1]) + 1:04d}-{mark}"
@@ -207,10 +216,9 @@ class RunWriter:
     def commit(self, facts: dict[str, Any]) -> None:
         """Write the manifest: from now on readers see the run."""
         self.settle()
-        write_json(
-            self.folder / "manifest.json",
-            {"run_id": self.run_id, "parts": self.parts, "rows": self.rows, **facts},
-        )
+        manifest = {"run_id": self.run_id, "parts": self.parts, "rows": self.rows, **facts}
+        landing_remote.publish(self.folder, manifest)
+        write_json(self.folder / "manifest.json", manifest)
         (self.folder / "progress.json").unlink(missing_ok=True)
 
     def discard(self) -> None:

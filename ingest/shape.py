@@ -7,23 +7,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import polars as pl
 
-from ingest import landing
+from ingest import landing, packs
 
 DOCUMENTS = 1_000
 _PARTS = 4
+_PLACES = 5
+_SPARSE = 8
 VALUES = 20
 _VALUE_LETTERS = 60
 _SENTENCE = re.compile(r"[，。；！？]|(\S+\s+){4}")
 _PERSONAL = re.compile(r"@|(\d[\s()-]*){7}")  # addresses and numbers of people are not kept
+_CODE = re.compile(r"[a-z0-9_.:/+-]{0,32}|[A-Z0-9_.:/+-]{0,32}")
+_OF_PEOPLE = re.compile(
+    r"name|owner|user|mail|phone|mobile|tel|contact|person|people|member|employee|staff|account|bank|card|addr"
+    r"|login|author|creat|modif|updat|assign|manager|sales|requester|submitter|(^|_)by($|_)|By$"
+    r"|[名人员]|姓|电话|手机|联系|邮|账|帐|地址",
+    re.IGNORECASE,
+)
 _CHILDREN = 200
+Kept = Literal["all", "none"]
+"""What is remembered of a field's values where a mapping reads it: an enumeration's, or none of what is personal."""
 _TYPES = {str: "text", bool: "yes/no", type(None): "null", dict: "object", list: "list"}
 
 
@@ -70,6 +81,12 @@ class Shape:
         fields = {path: Field.from_json(one) for path, one in value["fields"].items()}
         return cls(value["documents"], fields, set(value["maps"]))
 
+    def forget(self, kept: Mapping[str, Kept]) -> None:
+        """Drop the values that may not be remembered."""
+        for path, one in self.fields.items():
+            if one.values is not None and not all(may_keep(path, value, kept) for value in one.values):
+                one.values = None
+
     def collapse(self, maps: set[str] | None = None) -> None:
         """Leave out the keys of objects whose keys are data (ids, days): those in `maps`, and those that have more than
         any vendor names."""
@@ -83,22 +100,53 @@ class Shape:
                 del self.fields[path]
 
 
-def of_run(root: Path, source: str, stream: str, run_id: str) -> Shape:
+def may_keep(path: str, value: str, kept: Mapping[str, Kept]) -> bool:
+    """Whether a value may be remembered: an enumeration's, as a mapping says, or one that looks like a code.
+
+    A word with a capital, a space or a Chinese character may be somebody's name; so may whatever stands in a field
+    that is called after people.
+    """
+    known = kept.get(path)
+    if known is not None or value in {"true", "false"}:
+        return known != "none"
+    return bool(_CODE.fullmatch(value)) and not _OF_PEOPLE.search(path.rpartition(".")[2])
+
+
+def of_run(root: Path, source: str, stream: str, run_id: str, kept: Mapping[str, Kept] | None = None) -> Shape:
     """The shape of a committed run's living documents: of all, or of about DOCUMENTS from parts all over the run."""
-    parts = landing.manifest(root, source, stream, run_id)["parts"]
+    parts = landing.parts(root, source, stream, run_id)
     step = max(1, -(-len(parts) // _PARTS))
     chosen = parts[::step]
-    taken = sum(part["rows"] for part in chosen)
+    taken = sum(part.rows for part in chosen)
     every = max(1, taken // DOCUMENTS)
     texts: list[str] = []
     for part in chosen:
-        frame = pl.read_parquet(root / source / stream / run_id / part["name"], columns=["document", "deleted"])
-        texts += frame.filter(~pl.col("deleted")).gather_every(every)["document"].to_list()
-    return of_documents(texts)
+        texts += _stretches(part, every) or _spread(part, every)
+    return of_documents(texts, kept)
 
 
-def of_documents(documents: Iterable[str]) -> Shape:
-    """The shape of documents (JSON texts); what is no JSON object is left out."""
+def _spread(part: packs.Part, every: int) -> list[str]:
+    """One living document in `every`, which reads all of them."""
+    frame = part.read(["document", "deleted"])
+    return frame.filter(~pl.col("deleted")).gather_every(every)["document"].to_list()
+
+
+def _stretches(part: packs.Part, every: int) -> list[str]:
+    """As many from a few places all over the part, read there alone; none where much is deleted or little is saved."""
+    length = part.rows // every // _PLACES
+    if part.pack or every < _SPARSE or not length:
+        return []
+    rows = pl.scan_parquet(part.path).select("document", "deleted")
+    try:
+        found = [rows.slice(first * part.rows // _PLACES, length).collect() for first in range(_PLACES)]
+    except FileNotFoundError:
+        return []  # packed meanwhile
+    living = pl.concat(found).filter(~pl.col("deleted"))["document"].to_list()
+    return living if len(living) > length * _PLACES // 2 else []
+
+
+def of_documents(documents: Iterable[str], kept: Mapping[str, Kept] | None = None) -> Shape:
+    """The shape of documents (JSON texts); what is no JSON object is left out. `kept`: path → what is remembered."""
     shape = Shape()
     for text in documents:
         try:
@@ -109,6 +157,7 @@ def of_documents(documents: Iterable[str]) -> Shape:
             shape.documents += 1
             _add(shape.fields, value)
     shape.collapse()
+    shape.forget(kept or {})
     return shape
 
 

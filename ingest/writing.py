@@ -65,6 +65,11 @@ def _whole(document: bytes) -> dict[str, Any]:
     return record
 
 
+def _marks(documents: list[bytes], parent_id: str | None) -> list[str]:
+    """The hashes of documents, as `_mark` gives each."""
+    return list(map(digest, documents)) if parent_id is None else [_mark(one, parent_id) for one in documents]
+
+
 def _mark(document: bytes, parent_id: str | None) -> str:
     """The hash of a document; a child that moves to another parent is another state with the same document."""
     return digest(document if parent_id is None else parent_id.encode() + b":" + document)
@@ -102,7 +107,7 @@ class Writing:
         """Add the changed records of `batch`; the ids of all of them."""
         self.outcome.received += len(batch.records)
         if batch.documents is not None and batch.ids is not None and self._is_plain() and all(batch.ids):
-            marks = batch.marks or [_mark(document, batch.parent_id) for document in batch.documents]
+            marks = batch.marks or _marks(batch.documents, batch.parent_id)
             known = self._known(batch.ids)
             if not known and batch.parent_id is None and len(set(batch.ids)) == len(batch.ids):
                 self._put_new(batch.ids, batch.documents, marks)
@@ -117,6 +122,10 @@ class Writing:
         if batch.parent_id is not None:
             self.bury(sorted(self._children(batch.parent_id) - set(ids)), batch.parent_id)
         return ids
+
+    def rows_of(self, batch: Batch) -> list[Row]:
+        """The rows that the records of `batch` are, known ones too; nothing is added."""
+        return self._rows(batch)
 
     def _is_plain(self) -> bool:
         """Whether a document that is cut becomes a row without a look at its values."""
@@ -223,8 +232,10 @@ class Writing:
     def _known(self, ids: list[str]) -> dict[str, tuple[str, bool]]:
         known = self.index.current(ids)
         pending = self._pending
-        known.update({key: (pending[key][1], pending[key][3]) for key in pending.keys() & ids})
-        known.update({key: (self._plain[key], False) for key in self._plain.keys() & ids})
+        if not pending.keys().isdisjoint(ids):
+            known.update({key: (pending[key][1], pending[key][3]) for key in pending.keys() & ids})
+        if not self._plain.keys().isdisjoint(ids):
+            known.update({key: (self._plain[key], False) for key in self._plain.keys() & ids})
         return known
 
     def _put_new(self, ids: list[str], documents: list[bytes], marks: list[str]) -> None:

@@ -6,12 +6,12 @@ import json
 import re
 from calendar import monthrange
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from ops import clock
 from ops.errors import FatalError
@@ -94,11 +94,7 @@ def _month(instance: Instance, first: date, zone: ZoneInfo) -> list[Health]:
     health = {source.name: Health(source.name) for source in sources}
     span = (stamp(start), stamp(end))
     with instance.store.read() as connection:
-        ended = connection.execute(
-            select(runs.c.source, runs.c.stream, runs.c.state, runs.c.ended_at, runs.c.rows_landed)
-            .where(runs.c.ended_at >= span[0], runs.c.ended_at < span[1], runs.c.state.in_(["done", "failed"]))
-            .order_by(runs.c.ended_at, runs.c.run_id)
-        ).all()
+        ledger = _ledger(instance, connection, span)
         good_before = _by_source(connection, runs.c.state == "done", runs.c.ended_at < span[0], newest=True)
         first_ever = _by_source(connection, runs.c.state.in_(["done", "failed"]), newest=False)
         set_aside = _counted(connection, quarantine, quarantine.c.created_at, span)
@@ -107,25 +103,60 @@ def _month(instance: Instance, first: date, zone: ZoneInfo) -> list[Health]:
         still_open = {source: int(count) for source, count in connection.execute(left)}
         drifted = _counted(connection, drifts, drifts.c.found_at, span)
         acted = _interventions(connection, span)
-    rows: dict[str, list[Any]] = defaultdict(list)
-    for row in ended:
-        rows[row.source].append(row)
     for source in sources:
-        one, mine = health[source.name], rows[source.name]
-        one.runs = len(mine)
-        one.failed = sum(row.state == "failed" for row in mine)
+        one, mine = health[source.name], ledger.get(source.name, _Ended())
+        one.runs, one.failed, one.rows = mine.runs, mine.failed, mine.rows
         one.failed_share = one.failed / one.runs if one.runs else None
-        one.rows = sum(row.rows_landed for row in mine)
         one.rejects = set_aside.get(source.name, 0)
         one.error_rate = one.rejects / one.rows if one.rows else None
         one.open_rejects = still_open.get(source.name, 0)
         one.drift, one.interventions = drifted.get(source.name, 0), acted.get(source.name, 0)
-        one.recovery_hours = _recovery(mine)
+        one.recovery_hours = mine.recovery_hours
         good = [good_before[source.name]] if source.name in good_before else []
-        good += [unstamp(row.ended_at) for row in mine if row.state == "done"]
+        good += mine.good
         begins = max(start, first_ever[source.name]) if source.name in first_ever else None
         one.fresh_share = _fresh(source, good, begins, min(end, clock.now()))
     return list(health.values())
+
+
+@dataclass
+class _Ended:
+    """What the ledger says of a source's runs that ended in one month; `good`: when the good ones did."""
+
+    runs: int = 0
+    failed: int = 0
+    rows: int = 0
+    recovery_hours: float | None = None
+    good: list[datetime] = field(default_factory=list)
+
+
+def _ledger(instance: Instance, connection: Connection, span: tuple[str, str]) -> dict[str, _Ended]:
+    """By source; read again only when the ledger of the span has changed: every look asks for six months."""
+    ended = (runs.c.ended_at >= span[0], runs.c.ended_at < span[1], runs.c.state.in_(["done", "failed"]))
+    facts = (func.count(), func.max(runs.c.ended_at), func.max(runs.c.run_id), func.sum(runs.c.rows_landed))
+    mark = tuple(connection.execute(select(*facts).where(*ended)).one())
+    place = (str(instance.home), str(instance.config.store_url), *span)
+    known = _READ.get(place)
+    if known is None or known[0] != mark:
+        rows: dict[str, list[Any]] = defaultdict(list)
+        columns = select(runs.c.source, runs.c.stream, runs.c.state, runs.c.ended_at, runs.c.rows_landed)
+        for row in connection.execute(columns.where(*ended).order_by(runs.c.ended_at, runs.c.run_id)):
+            rows[row.source].append(row)
+        for oldest in list(_READ)[: max(0, len(_READ) - _KEPT_MONTHS)]:
+            _READ.pop(oldest, None)
+        known = _READ[place] = mark, {source: _ended(mine) for source, mine in rows.items()}
+    return known[1]
+
+
+_READ: dict[tuple[str, ...], tuple[tuple[Any, ...], dict[str, _Ended]]] = {}
+_KEPT_MONTHS = 2 * TREND_MONTHS
+
+
+def _ended(rows: list[Any]) -> _Ended:
+    """The runs of one source, in the order in which they ended."""
+    good = [unstamp(row.ended_at) for row in rows if row.state == "done"]
+    failed = sum(row.state == "failed" for row in rows)
+    return _Ended(len(rows), failed, sum(row.rows_landed for row in rows), _recovery(rows), good)
 
 
 def _by_source(connection: Any, *conditions: Any, newest: bool) -> dict[str, datetime]:

@@ -1,13 +1,15 @@
 """Backing an instance up while it works, and restoring it into a new folder.
 
-In a backup: c360.toml, config/, models/, documents/, the operational store, the served build, committed landing runs;
-secrets and the warehouse on request. The store is copied before landing, because a cursor may stand behind landing but
-never ahead of it; store, build and warehouse are copied under the builder's lease, because they must agree.
+In a backup: c360.toml, config/, models/, documents/, the operational store, the served build, committed landing runs
+(unless a bucket holds them: they stay there); secrets and the warehouse on request. The store is copied before landing,
+because a cursor may stand behind landing but never ahead of it; store, build and warehouse are copied under the
+builder's lease, because they must agree.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingest import landing
+from ingest import compacting, packs
 from model import build, delivery, publish, warehouse
 from ops import clock, config_file, dump, secrets
 from ops.errors import FatalError
@@ -58,6 +60,8 @@ class Restored:
     has_warehouse: bool
     missing_secrets: list[str]
     held_messages: int = 0
+    landing: str | None = None
+    """The bucket that holds landing; the backup has none of it."""
 
 
 def back_up(
@@ -75,19 +79,25 @@ def back_up(
     FatalError when the target exists.
     """
     with archive.writing(target) as out:
-        with _no_build(instance, wait_s, progress):
+        with _alone(instance, (build.LEASE, publish.LEASE), wait_s, progress):
             version = _settled(instance, out, with_warehouse=with_warehouse)
         progress(f"store and build {version or '(none)'}: {out.size / 1e6:,.1f} MB")
         if with_secrets:
             _folder(out, instance.secrets, _SECRETS)
-        runs = _landing(instance, out)
-        progress(f"{runs} landing run(s): {out.size / 1e6:,.1f} MB in all")
+        runs, bucket = 0, instance.config.landing
+        if bucket is not None:
+            progress(f"landing stays at {bucket.path} and is not in this backup")
+        else:
+            with _alone(instance, (compacting.LEASE,), wait_s, progress):
+                runs = _landing(instance, out)
+            progress(f"{runs} landing run(s): {out.size / 1e6:,.1f} MB in all")
         facts = {
             "created_at": stamp(),
             "company": instance.config.company,
             "mode": instance.config.mode,
             "store": {"kind": "sqlite" if instance.store.is_sqlite else "postgresql", "version": len(MIGRATIONS)},
             "build": version,
+            "landing": bucket.path if bucket else None,
             "with_secrets": with_secrets,
             "with_warehouse": with_warehouse,
         }
@@ -96,10 +106,11 @@ def back_up(
 
 
 @contextmanager
-def _no_build(instance: Instance, wait_s: float, progress: Progress) -> Iterator[None]:
+def _alone(instance: Instance, names: tuple[str, ...], wait_s: float, progress: Progress) -> Iterator[None]:
+    """Hold these leases, waited for."""
     until, told = clock.monotonic() + wait_s, False
     with ExitStack() as stack:
-        for name in (build.LEASE, publish.LEASE):
+        for name in names:
             while True:
                 try:
                     stack.enter_context(lease(instance.store, name))
@@ -143,14 +154,22 @@ def _folder(out: archive.Writer, folder: Path, name: str) -> None:
 
 
 def _landing(instance: Instance, out: archive.Writer) -> int:
-    """Committed runs only, each manifest after its parts; the number of runs."""
+    """Committed runs only, each manifest after its parts; the number of runs. Nothing of landing leaves meanwhile."""
     runs = 0
-    for manifest in sorted(instance.landing.glob("*/*/*/manifest.json")):
-        source, stream, run = manifest.relative_to(instance.landing).parts[:3]
-        for part in landing.manifest(instance.landing, source, stream, run)["parts"]:
-            out.add(f"{_LANDING}/{source}/{stream}/{run}/{part['name']}", manifest.parent / part["name"])
-        out.add(f"{_LANDING}/{source}/{stream}/{run}/manifest.json", manifest)
-        runs += 1
+    for folder in sorted(path for path in instance.landing.glob("*/*") if path.is_dir()):
+        place = f"{_LANDING}/{folder.relative_to(instance.landing).as_posix()}"
+        packed = packs.catalogue(folder)
+        loose = [path for path in sorted(folder.glob("*/manifest.json")) if path.parent.name not in packed]
+        for name in sorted({part["pack"] for facts in packed.values() for part in facts["parts"]}):
+            out.add(f"{place}/{name}", folder / name)
+        if packed:
+            out.add_text(f"{place}/{packs.CATALOGUE}", json.dumps(packs.listed(packed), ensure_ascii=False))
+        for manifest in loose:
+            text = manifest.read_text(encoding="utf-8")
+            for part in json.loads(text)["parts"]:
+                out.add(f"{place}/{manifest.parent.name}/{part['name']}", manifest.parent / part["name"])
+            out.add_text(f"{place}/{manifest.parent.name}/manifest.json", text)
+        runs += len(packed) + len(loose)
     return runs
 
 
@@ -182,7 +201,9 @@ def restore(backup: Path, home: Path, *, store_url: str | None = None, progress:
     has_warehouse = warehouse.warehouse_path(instance.warehouse).is_file()
     stopped = delivery.held(instance.store)
     waiting = stopped.messages if stopped else 0
-    return Restored(home, len(manifest["files"]), now.version if now else None, has_warehouse, missing, waiting)
+    files, version = len(manifest["files"]), now.version if now else None
+    bucket = instance.config.landing
+    return Restored(home, files, version, has_warehouse, missing, waiting, bucket.path if bucket else None)
 
 
 @contextmanager

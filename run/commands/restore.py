@@ -34,5 +34,7 @@ def command(
     )
     if done.missing_secrets:
         typer.echo(f"Not in the backup, to be put into {done.home / 'secrets'}: {', '.join(done.missing_secrets)}")
+    if done.landing:
+        typer.echo(f"Landing is at {done.landing}. When the old instance is off: landing adopt, then landing sync")
     if not done.has_warehouse:
         typer.echo(f"Next: c360 --home {done.home} build --full")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -394,3 +396,43 @@ def test_a_column_alone_and_excel_s_own_mark() -> None:
 def test_a_line_with_too_many_values_is_named() -> None:
     with pytest.raises(ContractError, match=r"x\.csv cannot be read: line 3 has 3 values, the header 2"):
         files.parsed(b"a,b\n1,2\n1,2,3\n", "x.csv", {"separator": "auto", "encoding": "auto"})
+
+
+def test_a_complete_file_that_is_withdrawn_while_it_is_read_loses_no_earlier_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Box(tmp_path, delivery="partial", complete_names="*full*", order="name", key=["k"])
+    box.put("1-full.csv", "k,v\na,1\nb,1\n")
+    assert box.good() == (2, 0)
+    box.put("2.csv", "k,v\nb,2\n")
+    whole = box.put("3-full.csv", "k,v\na,1\nb,3\nc,3\n")
+    fetch = folders.Local.fetch
+
+    def changing(self: folders.Local, file: str, place: Path) -> Path:
+        if file == whole.name:
+            whole.write_text("k,v\n", encoding="utf-8")
+        return fetch(self, file, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.Local, "fetch", changing)
+        result = box.sync()
+    assert (result.error, result.rows_landed) == (None, 0)
+    assert "it changed while it was read" in result.warnings[0]
+    whole.unlink()
+    assert box.good() == (1, 0)
+    assert box.rows() == {"a": "1", "b": "2"}
+    assert box.good() == (0, 0)
+
+
+@pytest.mark.parametrize("scheme", ["s3://bucket", "sftp://me@localhost"])
+def test_a_file_named_in_an_address_is_looked_for_under_its_real_name(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    for kind in ("S3", "Sftp"):
+        monkeypatch.setattr(f"ingest.remote_folders.{kind}.__init__", lambda _self, _call, path: opened.append(path))
+    call: Any = SimpleNamespace(settings={"path": f"{scheme}/in%20box/all%20%5B1%5D.csv", "pattern": "*"})
+    _, pattern = folders.open_folder(call, (".csv",))
+    assert opened == [f"{scheme}/in%20box"]
+    assert fnmatch.fnmatchcase("all [1].csv", pattern)
+    assert not fnmatch.fnmatchcase("all%20%5B1%5D.csv", pattern)

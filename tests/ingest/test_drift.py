@@ -17,7 +17,7 @@ from ingest.drift import Change, compare
 from ingest.spec import SourceSpec
 from ops.instance import Instance
 from ops.store import stamp
-from ops.tables import drifts, planned_changes
+from ops.tables import drifts, planned_changes, stream_shapes
 
 SPEC = """
 [[stream]]
@@ -222,3 +222,56 @@ def test_a_changed_contract_is_listed_by_stream_and_key(served: Any) -> None:
     ]
     assert drift.look_at_contract(instance, name(instance), spec) == []
     assert changes(contract(spec), contract(spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "is_kept"),
+    [
+        ("state", "closed_won", True), ("state", "OPEN", True), ("state", "A-1", True), ("flag", "true", True),
+        ("state", "Smith", False), ("state", "an smith", False), ("state", "王小明", False), ("state", "已审核", False),
+        ("owner", "zhangsan", False), ("created_by", "x1", False), ("bank_code", "x1", False), ("负责人", "x1", False),
+    ],
+)  # fmt: skip
+def test_a_value_of_an_unknown_field_is_kept_only_when_it_looks_like_a_code(
+    field: str, text: str, is_kept: bool
+) -> None:
+    made = shape_of(*({field: text} for _ in range(3)))
+    assert (made.fields[field].values is not None) == is_kept
+    assert (text in made.to_json()) == is_kept
+
+
+def test_what_a_mapping_says_of_a_field_counts_more_than_how_it_looks() -> None:
+    documents = [json.dumps({"state": "已审核", "code": "x1"}, ensure_ascii=False)]
+    kept = shape.of_documents(documents, {"state": "all", "code": "none"})
+    assert kept.fields["state"].values == {"已审核": 1}
+    assert (kept.fields["code"].present, kept.fields["code"].types, kept.fields["code"].values) == (1, {"text"}, None)
+
+
+def test_what_was_kept_before_is_forgotten_when_a_mapping_calls_it_personal(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, instance = served
+    items[:] = [{"id": number, "code": f"c{number % 3}"} for number in range(200)]
+    sync(instance, name(instance))
+    items.append({"id": 999, "code": "c9"})
+    sync(instance, name(instance))
+    assert [kind for kind, *_ in told(instance)] == ["new_value"]
+    monkeypatch.setattr(drift, "_ask", lambda *_: {"code": "none"})
+    items.append({"id": 1000, "code": "c10"})
+    sync(instance, name(instance))
+    with instance.store.read() as connection:
+        (row,) = connection.execute(select(drifts)).all()
+        (fields,) = connection.execute(select(stream_shapes.c.fields)).scalars().all()
+    assert (row.before, row.after) == (None, None)
+    assert "c9" not in fields
+    assert "c10" not in fields
+
+
+def test_the_order_of_a_list_that_is_a_set_is_no_change_of_the_contract() -> None:
+    def one(fields: str, key: str) -> dict[str, dict[str, str]]:
+        return {"*": {}, "things": {"fields": fields, "id": key}}
+
+    assert changes(one("a, b", "x, y"), one("b, a", "x, y")) == []
+    assert changes(one("a, b", "x, y"), one("a, c", "y, x")) == [
+        ("things", "fields", "a, b", "a, c"), ("things", "id", "x, y", "y, x"),
+    ]  # fmt: skip

@@ -16,6 +16,7 @@ from sqlglot import exp
 from ingest import probe
 from ingest.collect import sync
 from ingest.dialects import DIALECTS, Column, Kind
+from ingest.documents import text_of
 from ingest.drivers import Place
 from ingest.drivers_paged import SqlServerDriver
 from ingest.errors import ContractError, LoginError, SourceBusy, SpecError
@@ -185,3 +186,19 @@ def test_the_address_of_a_sql_server(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = SqlServerDriver(place).no_login(RuntimeError("Token error: 'Login failed for user'"))
     assert isinstance(refused, LoginError)
     assert isinstance(SqlServerDriver(place).no_login(RuntimeError("Connection refused")), SourceBusy)
+
+
+@pytest.mark.parametrize("dialect", NAMES)
+def test_floats_and_booleans_as_documents_write_them(dialect: str) -> None:
+    asked = DIALECTS[dialect]
+    for value in (0.1, 1e-07, -2.5e300, 3.0):
+        text = asked.literal(text_of(value), Column("a", "float"))
+        (tree,) = sqlglot.parse(f"select 1 from t where a = {text}", dialect=NAMES[dialect])
+        assert isinstance(tree, exp.Select)
+        assert float(text) == value
+    yes, no = ("1", "0") if dialect == "sqlserver" else ("true", "false")
+    assert [asked.literal(text_of(value), Column("a", "boolean")) for value in (True, False)] == [yes, no]
+    assert [asked.literal(value, Column("a", "boolean")) for value in ("1", "0")] == [yes, no]
+    for wrong in ("nan", "inf", "1e", "e5", "1e5 or 1=1"):
+        with pytest.raises(ContractError):
+            asked.literal(wrong, Column("a", "float"))

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from ingest import landing
+from ingest import compacting, landing
 from model import build, publish
 from ops import secrets, tables
 from ops.errors import FatalError
@@ -72,6 +72,33 @@ def test_what_was_served_is_served_again_and_a_full_build_makes_the_same(
         build.build(copy, full=True)
         assert helpers.everything(copy) == helpers.everything(original)
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_packed_landing_is_backed_up_and_nothing_leaves_meanwhile(tmp_path: Path) -> None:
+    books.write(tmp_path / "files")
+    made = books.instance(tmp_path / "i", tmp_path / "files")
+    books.sync(made)
+    compacting.compact(made, "books", at_least=1)
+    books.write(tmp_path / "files", amount=200)
+    books.sync(made)
+    before = _landed(made)
+    with lease(made.store, compacting.LEASE):
+        assert not all(one.is_tidy for one in compacting.compact(made, "books"))
+        with pytest.raises(LeaseHeld):
+            backup.back_up(made, tmp_path / "late.tar", wait_s=0.0)
+    told = backup.back_up(made, tmp_path / "b")
+    backup.restore(tmp_path / "b", tmp_path / "new")
+    copy = Instance.load(tmp_path / "new")
+    assert _landed(copy) == before
+    assert told.runs == len({row[4] for row in before})
+    packed = sorted(path.relative_to(copy.landing).as_posix() for path in copy.landing.glob("*/*/pack-*"))
+    assert packed == ["books/customer/pack-000000.parquet", "books/invoice/pack-000001.parquet"]
+    assert not list(copy.landing.rglob("part-*")), "what has been packed is copied once"
+
+
+def _landed(inst: Instance) -> list[tuple[object, ...]]:
+    streams = landing.streams(inst.landing, "books")
+    return [row for name in streams for frame in landing.read(inst.landing, "books", name) for row in frame.rows()]
 
 
 def test_secrets_and_warehouse_only_on_request(original: Instance, tmp_path: Path) -> None:
