@@ -1,4 +1,4 @@
-"""Web entry: the Streamlit app with health and metrics routes. Serve with `c360 serve` or `uvicorn app:app`."""
+"""Web entry: the Streamlit app, health, metrics and webhooks. Serve with `c360 serve` or `uvicorn app:app`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from model import serve
 from ops.errors import C360Error
 from ops.instance import Instance
+from run import receiving
 from views import session
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ app = st.App(
         Route("/metrics", metrics),
         Route("/session", session.sign_in, methods=["POST"]),
         Route("/session/out", session.sign_out),
+        Route("/hooks/{source}", receiving.hook, methods=["POST"]),
     ],
     middleware=[Middleware(session.DemoGuard)],
 )

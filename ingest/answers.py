@@ -39,6 +39,8 @@ class Verdict:
     why: str
     delay: float | None = None
     remedy: str = ""
+    is_down: bool = False
+    """Nobody answered, or the server told that it cannot: not a limit, not a body cut short."""
 
 
 def holds(stop: Stop, payload: Any) -> bool:
@@ -72,7 +74,8 @@ def judge(response: httpx.Response, http: HttpSpec, where: str, slicer: Slicer |
     if status == 401:
         return Verdict("renew", f"{where}: 401, {_reason(payload, http, text)}")
     if status in _RETRY_STATUS:
-        return Verdict("retry", f"{where}: {status}, {_reason(payload, http, text)}", retry_after(response))
+        why = f"{where}: {status}, {_reason(payload, http, text)}"
+        return Verdict("retry", why, retry_after(response), is_down=status >= 500)
     if 300 <= status < 400 or (status == 200 and _is_page(response, text)):
         return Verdict("renew", f"{where}: a web page came instead of data ({_title(text, response)})")
     if status in {403, 404, 410}:

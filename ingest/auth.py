@@ -137,9 +137,10 @@ class Auth:
         try:
             response = self.client.send(request)
         except httpx.TransportError as error:
-            raise SourceBusy(f"{what} at {request.url.host}: {type(error).__name__} {error}") from error
+            raise SourceBusy(f"{what} at {request.url.host}: {type(error).__name__} {error}", is_down=True) from error
         if response.status_code >= 500 or response.status_code == 429:
-            raise SourceBusy(f"{what} at {request.url.host}: {response.status_code}")
+            is_down = response.status_code >= 500
+            raise SourceBusy(f"{what} at {request.url.host}: {response.status_code}", is_down=is_down)
         try:
             payload = loads(text_in(response))
         except ValueError as error:

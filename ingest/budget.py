@@ -48,4 +48,6 @@ class Budgets:
     def of(self, bucket: str, rate: str) -> Budget:
         """The budget called `bucket`, made with `rate` when new."""
         with self._lock:
-            return self._by_name.setdefault(bucket, Budget(rate))
+            if bucket not in self._by_name:
+                self._by_name[bucket] = Budget(rate)
+            return self._by_name[bucket]

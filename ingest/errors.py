@@ -39,7 +39,22 @@ class CursorExpired(ContractError):  # noqa: N818 - named after the state it rep
 
 
 class SourceBusy(RetriableError):  # noqa: N818 - named after the state it reports
-    """The source cannot answer now; what was collected is kept and the next run goes on from there."""
+    """The source cannot answer now; what was collected is kept and the next run goes on from there.
+
+    `is_down`: nobody answered, or the server said that it cannot (ingest/breaker.py counts those).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        valid: str | None = None,
+        remedy: str | None = None,
+        retry_after: float | None = None,
+        is_down: bool = False,
+    ) -> None:
+        super().__init__(what, valid=valid, remedy=remedy, retry_after=retry_after)
+        self.is_down = is_down
 
 
 class StreamRefused(SkippableError):  # noqa: N818 - named after the state it reports

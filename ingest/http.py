@@ -17,6 +17,7 @@ import httpx
 from ingest import settings as source_settings
 from ingest.answers import Answer, Verdict, judge
 from ingest.auth import Auth, chosen
+from ingest.breaker import Breakers
 from ingest.budget import Budgets
 from ingest.database import Database
 from ingest.errors import ContractError, LoginError, SourceBusy
@@ -48,6 +49,7 @@ class SourceClient:
         secrets_dir: Path,
         redactor: Redactor,
         loopback_only: bool = False,
+        breakers: Breakers | None = None,
     ) -> None:
         self.spec, self.source, self.settings, self.hooks = spec, source, settings, hooks
         self.requests = self.bytes = 0
@@ -58,8 +60,9 @@ class SourceClient:
         self._secrets_dir, self._redactor = secrets_dir, redactor
         self._lock = threading.Lock()
         self._budgets = Budgets()
-        wire = Wire(spec.http.concurrency, IDLE_S)
-        self._http = httpx.Client(timeout=spec.http.timeout_s, transport=wire, follow_redirects=False)
+        self._breakers = breakers
+        self._wire = Wire(spec.http.concurrency, IDLE_S)
+        self._http = httpx.Client(timeout=spec.http.timeout_s, transport=self._wire, follow_redirects=False)
         self.call = Call(source.name, settings, spec, self, secrets_dir.parent)
         self.auth = Auth(
             chosen(spec.auth, settings),
@@ -107,10 +110,15 @@ class SourceClient:
     ) -> Answer:
         """The good answer to one call; `path` as in `absolute`. With a slicer its records are cut, not read.
 
-        Raises SourceBusy after all attempts, LoginError, ContractError or StreamRefused.
+        Raises SourceBusy after all attempts, or at once for a host that is left alone (ingest/breaker.py), LoginError,
+        ContractError or StreamRefused.
         """
-        self.auth.ensure()
-        return self._attempts(method, path, params, body, headers, stream, slicer)
+        if self._breakers is None:
+            self.auth.ensure()
+            return self._attempts(method, path, params, body, headers, stream, slicer)
+        with self._breakers.guard(self._host()) as is_probe:
+            self.auth.ensure()
+            return self._attempts(method, path, params, body, headers, stream, slicer, 1 if is_probe else 0)
 
     def bare(self, method: str, path: str, *, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """The JSON value of one call made without a login: for hooks that log in. Errors as in `request`."""
@@ -149,11 +157,12 @@ class SourceClient:
         headers: dict[str, str] | None,
         stream: StreamSpec | None,
         slicer: Slicer | None = None,
+        attempts: int = 0,
     ) -> Answer:
         where = f"{self.source.name}/{stream.name}" if stream else self.source.name
         renewed = 0
         verdict: Verdict | None = None
-        for attempt in range(self.spec.http.attempts):
+        for attempt in range(attempts or self.spec.http.attempts):
             if verdict is not None and verdict.action == "retry":
                 self._pause(verdict, attempt, where)
             generation = self.auth.generation
@@ -165,7 +174,8 @@ class SourceClient:
                 renewed += 1
                 self._renew(verdict, generation, renewed)
         why = verdict.why if verdict else where
-        raise SourceBusy(f"{why} (after {self.spec.http.attempts} attempts)", remedy="the next run goes on here")
+        said = f"{why} (after {attempts or self.spec.http.attempts} attempts)"
+        raise SourceBusy(said, remedy="the next run goes on here", is_down=verdict is not None and verdict.is_down)
 
     def _renew(self, verdict: Verdict, generation: int, renewed: int) -> None:
         page = "web page" in verdict.why
@@ -185,6 +195,7 @@ class SourceClient:
                 f"{verdict.why}; the source asks to wait {wait:.0f} s",
                 remedy=verdict.remedy or "the next run goes on here",
                 retry_after=wait,
+                is_down=verdict.is_down,
             )
         clock.sleep(wait)
 
@@ -213,13 +224,33 @@ class SourceClient:
         if self.hooks.sign and self.auth.spec.type == "hook":
             request.headers.update(self.hooks.sign(self.call, request))
         try:
-            response = self._http.send(request)
+            response = self._sent(request)
         except httpx.TransportError as error:
             self.count(0)
-            return Verdict("retry", f"{where}: {request.url.host} {type(error).__name__} {error}")
+            return Verdict("retry", f"{where}: {request.url.host} {type(error).__name__} {error}", is_down=True)
         self.count(len(response.content))
         self._notice_clock(response)
         return judge(response, self.spec.http, where, slicer)
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        """What `httpx.Client.send` returns, without its work for redirects, streams and hooks, which are not used."""
+        if request.url.userinfo:
+            return self._http.send(request)  # httpx makes a login of it
+        response = self._wire.handle_request(request)
+        response.request = request
+        if "set-cookie" in response.headers:
+            self._http.cookies.extract_cookies(response)
+        try:
+            response.read()
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _host(self) -> str:
+        """The host and port that is asked; before the first login maybe only that of the login is known."""
+        base = urlsplit(str(render(self.spec.http.base_url, self.context()))).netloc
+        return base or urlsplit(self.auth_url()).netloc or self.source.name
 
     def _take_budget(self, stream: StreamSpec | None) -> None:
         context = self.context()

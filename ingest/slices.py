@@ -53,6 +53,7 @@ class Slicer:
         plain = TypedDict("Plain", {self._plain_id or "": _PLAIN}, total=False)  # type: ignore[misc]
         self._plain: msgspec.json.Decoder[list[dict[str, Any]]] = msgspec.json.Decoder(list[plain])
         self._is_plain = self._plain_id is not None and _paths(stream) == {self._plain_id}
+        self._records: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_holder(self._path))
 
     @classmethod
     def of(cls, stream: StreamSpec, hooks: Hooks) -> Slicer | None:
@@ -68,15 +69,15 @@ class Slicer:
         try:
             _check_letters(body)
             tight = msgspec.json.format(body, indent=-1)
-            payload, slices, records = self._around(tight, self._path)
+            payload, slices, records = self._split(tight)
             heads = self._read_heads(records)
         except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, ValueError):
             return None
         has_escapes = b"\\" in tight and (b"\\u" in tight or b"\\/" in tight)
         documents = self._documents(slices, has_escapes=has_escapes)
-        return Cut(payload, heads, [self._identify(head) for head in heads], documents)
+        return Cut(payload, heads, self._ids(heads), documents)
 
-    def _read_heads(self, records: bytes | Raw) -> list[dict[str, Any]]:
+    def _read_heads(self, records: bytes | Raw | memoryview) -> list[dict[str, Any]]:
         """The values that collecting looks at, of every record."""
         if self._is_plain:
             try:
@@ -88,11 +89,25 @@ class Slicer:
             _read(head)
         return heads
 
-    def _identify(self, head: dict[str, Any]) -> str:
+    def _ids(self, heads: list[dict[str, Any]]) -> list[str]:
+        """The id of each record, "" where it has none."""
         if self._plain_id is None:
-            return identify(head, self._id_paths) or ""
-        value = head.get(self._plain_id)
-        return value if isinstance(value, str) else text_of(value)
+            return [identify(head, self._id_paths) or "" for head in heads]
+        values = [head.get(self._plain_id) for head in heads]
+        return [value if isinstance(value, str) else text_of(value) for value in values]
+
+    def _split(self, tight: bytes) -> tuple[Any, list[Raw], bytes | Raw | memoryview]:
+        """As `_around`, reading the records once: they are found first, then what stands around them is read."""
+        slices = self._records.decode(tight)
+        for key in self._path:
+            slices = slices[key]
+        if not slices:
+            return self._around(tight, self._path)
+        begin = _address(slices[0]) - _address(tight)
+        end = _address(slices[-1]) - _address(tight) + len(slices[-1])
+        first = begin + len(slices[0])
+        payload, _, _ = self._around(tight[:first] + tight[end:], self._path)
+        return payload, slices, memoryview(tight)[begin - 1 : end + 1]
 
     def _around(self, body: bytes | Raw, path: list[str]) -> tuple[Any, list[Raw], bytes | Raw]:
         """The answer with one record in the place of all, the records, their list. LookupError: not there."""
@@ -113,6 +128,11 @@ class Slicer:
         for key in present:
             del values[key]
         return _ENCODER.encode(values) if present else bytes(raw)
+
+
+def _address(text: bytes | Raw) -> int:
+    """Where `text` lies in memory: records are parts of the answer they were cut from."""
+    return int(pa.py_buffer(text).address)
 
 
 def _check_letters(body: bytes) -> None:
@@ -159,6 +179,13 @@ def _paths(stream: StreamSpec) -> set[str]:
     wanted += [stream.updated] if stream.assertions.bounded else []
     wanted += [stream.merges.path] if stream.merges else []
     return {path for path in wanted if path}
+
+
+def _holder(path: list[str]) -> Any:
+    """The type of an answer that holds its records at `path`; what else it holds is not read."""
+    if not path:
+        return list[Raw]
+    return TypedDict("Holder", {path[0]: _holder(path[1:])})  # type: ignore[operator]
 
 
 def _shape(paths: set[str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -23,6 +24,7 @@ CREDENTIALS = {
     "subdomain": "chengyuan-demo",
 }
 PAGE = 1000
+PLURALS = ("organizations", "users", "tickets")
 _PRIVATE = {"stamp", "history"}
 _LAST = 10**18
 
@@ -54,6 +56,8 @@ class Zendesk:
                 Route(api + "/incremental/organizations.json", self.organizations),
                 Route(api + "/incremental/organizations", self.organizations),
                 Route(api + "/incremental/ticket_events.json", self.events),
+                *(Route(f"{api}/{name}/show_many.json", self.show_many) for name in PLURALS),
+                Route(api + "/organizations/{number:int}/{name}.json", self.of_organization),
                 Route(api + "/tickets/{number:int}/audits.json", self.audits),
                 Route(api + "/tickets/{number:int}/audits", self.audits),
                 Route(api + "/tickets/{number:int}/comments.json", self.comments),
@@ -191,6 +195,30 @@ class Zendesk:
         """Ticket events: every change and comment of every ticket."""
         refused = self._refused(request, export=True)
         return refused or self._time_page(request, "ticket_events")
+
+    async def show_many(self, request: Request) -> Response:
+        """Records by their ids, a hundred at most; unknown ones are left out."""
+        refused = self._refused(request)
+        ids = [int(one) for one in request.query_params.get("ids", "").split(",") if one.isdigit()]
+        if refused or len(ids) > 100:
+            return refused or answer({"error": "TooManyValues", "description": "too many values"}, 400)
+        name = request.url.path.split("/")[3]
+        return answer({name: self._shown(request, name, lambda row: row["id"] in ids), "next_page": None})
+
+    async def of_organization(self, request: Request) -> Response:
+        """The users or tickets of one organisation."""
+        refused = self._refused(request)
+        number, name = request.path_params["number"], request.path_params["name"]
+        if refused or name not in {"users", "tickets"}:
+            return refused or answer({"error": "RecordNotFound", "description": "Not found"}, 404)
+        rows = self._shown(request, name, lambda row: row.get("organization_id") == number)
+        return answer({name: rows, "next_page": None, "count": len(rows)})
+
+    def _shown(self, request: Request, name: str, wanted: Callable[[Record], bool]) -> list[Record]:
+        included = request.query_params.get("include", "")
+        hidden = _PRIVATE | {k for k, word in (("metric_set", "metric_sets"), ("slas", "slas")) if word not in included}
+        rows = [row for row in self._rows(name) if wanted(row) and row.get("status") != "deleted"]
+        return [{key: value for key, value in row.items() if key not in hidden} for row in rows]
 
     def _all_events(self) -> list[Record]:
         return [event for row in self.company.zendesk["tickets"] for event in ticket_events(row)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from data.sim.table import START, Record, Table
 
 KEY, SECRET = "demo-erpnext-key", "demo-erpnext-secret"
 ZONE = ZoneInfo("Asia/Kolkata")
+_FUNCTION = re.compile(r"(count|sum)\((\w+)\) as (\w+)")
 COMPANY = {"company": "Our Company", "owner": "staff1@example.com"}
 LABEL = {
     "User": "full_name", "Customer": "customer_name", "Contact": "full_name", "Item": "item_name",
@@ -278,6 +280,8 @@ class Vendor(Simulator):
         size = call.number("limit_page_length", 20) or len(rows)
         part, _ = paging.offset(rows, call.number("limit_start", 0), size)
         fields = json.loads(call.query.get("fields", '["name"]'))
+        if by_column := call.query.get("group_by"):
+            return {"data": _grouped(rows, by_column, fields)}
         shown = known if fields == ["*"] else set(fields)
         return {"data": [{name: value for name, value in row.items() if name in shown} for row in part]}
 
@@ -295,3 +299,19 @@ class Vendor(Simulator):
             listed = [one.strip() for one in bound.split(",")] if isinstance(bound, str) else bound
             return (value in listed) == (test == "in")
         return value is not None and bool(paging.COMPARE[test](value, bound))
+
+
+def _grouped(rows: list[Record], column: str, fields: list[str]) -> list[Record]:
+    """One row per value of `column`: the column itself, `count(x) as y` and `sum(x) as y`."""
+    found = []
+    for value in sorted({row.get(column) or "" for row in rows}):
+        mine = [row for row in rows if (row.get(column) or "") == value]
+        one: Record = {}
+        for field in fields:
+            made = _FUNCTION.fullmatch(field)
+            if made is None:
+                one[field] = value
+            else:
+                one[made[3]] = len(mine) if made[1] == "count" else sum(float(row.get(made[2]) or 0) for row in mine)
+        found.append(one)
+    return found

@@ -113,8 +113,30 @@ class Vendor(Simulator):
     def contacts(self, call: Call) -> Reply:
         """Contacts by `_updated_since`, written with an underscore; any other spelling is ignored."""
         since = paging.instant(call.query.get("_updated_since", "2000-01-01"))
-        rows = self.tables["contacts"].since(since, gone=call.query.get("state") == "deleted")
+        rows = self._of_company(call, self.tables["contacts"].since(since, gone=call.query.get("state") == "deleted"))
         return self._page(call, sorted(rows, key=lambda row: int(row["id"])))
+
+    @staticmethod
+    def _of_company(call: Call, rows: list[Record]) -> list[Record]:
+        wanted = call.query.get("company_id")
+        return [row for row in rows if wanted is None or str(row["company_id"]) == wanted]
+
+    @route("GET", "/api/v2/companies/{one}")
+    @route("GET", "/api/v2/contacts/{one}")
+    def single(self, call: Call) -> Any:
+        """One record, as the list shows it."""
+        row = self.tables[call.path.split("/")[3]].rows.get(call.at["one"])
+        return self.refuse(404, "not found") if row is None else row
+
+    @route("GET", "/api/v2/tickets/{one}")
+    def ticket(self, call: Call) -> Any:
+        """One ticket, its description always with it; a deleted one says so."""
+        table = self.tables["tickets"]
+        row = table.rows.get(call.at["one"])
+        if row is None:
+            gone = table.gone.get(call.at["one"])
+            return self.refuse(404, "not found") if gone is None else {**gone, "deleted": True}
+        return row if call.query.get("include") == "stats" else {k: v for k, v in row.items() if k != "stats"}
 
     @route("GET", "/api/v2/tickets")
     def tickets(self, call: Call) -> Reply:
@@ -127,6 +149,7 @@ class Vendor(Simulator):
             rows = [row for row in table.since(START, gone=bool(wanted)) if row["created_at"] >= month]
         if wanted:
             rows = [row for row in rows if row["spam"] == (wanted == "spam")]
+        rows = self._of_company(call, rows)
         by: Callable[[Record], Any] = lambda row: (row[call.query.get("order_by", "created_at")], row["id"])  # noqa: E731
         rows = sorted(rows, key=by, reverse=call.query.get("order_type", "desc") == "desc")
         shown = call.query.get("include", "").split(",")

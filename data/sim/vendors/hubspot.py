@@ -193,7 +193,7 @@ class Vendor(Simulator):
         for one in [one for group in body["filterGroups"] for one in group["filters"]]:
             if not isinstance(one["value"], str):
                 return self.refuse(400, "value must be text")
-            test = paging.COMPARE[{"GT": ">", "GTE": ">=", "LT": "<"}[one["operator"]]]
+            test = paging.COMPARE[{"GT": ">", "GTE": ">=", "LT": "<", "EQ": "="}[one["operator"]]]
             name, bound = one["propertyName"], float(one["value"])
             rows = [row for row in rows if test(self._number(row["properties"].get(name)), bound)]
         part, more = paging.offset(rows, start, size)
