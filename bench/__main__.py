@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--customers", type=int, help="size of the synthetic company")
     parser.add_argument("--records", type=int, default=100_000, help="records of the ingest benchmark")
     parser.add_argument("--page", type=int, default=100, help="records of one page of the ingest benchmark")
+    parser.add_argument("--no-dlt", action="store_true", help="ingest: leave the peer out, which takes longest")
     parser.add_argument("--noop", action="store_true", help="ingest: what collecting again costs with nothing changed")
     parser.add_argument("--increments", type=int, help="increments of the build benchmark before the second lookups")
     parser.add_argument("--home", help="folder in which the build benchmark keeps its company for a later run")

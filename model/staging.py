@@ -11,6 +11,10 @@ import duckdb
 from model import schema, warehouse
 from ops.instance import Instance
 
+# A thread fills and compresses groups of its own while it inserts; DuckDB's 122,880 rows would be left to the commit.
+ROW_GROUP = 30_720
+MEMORY_BYTES = 128 * 1024 * 1024
+
 
 def columns(entity: schema.Entity) -> dict[str, str]:
     """Column name → DuckDB type of `staging.<entity>`, system columns first."""
@@ -68,7 +72,7 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
 @contextmanager
 def open_warehouse(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
     """The builder's own connection to warehouse/warehouse.duckdb, in UTC, with the staging schema present."""
-    con = warehouse.connect(warehouse.warehouse_path(instance.warehouse))
+    con = warehouse.connect(warehouse.warehouse_path(instance.warehouse), row_group=ROW_GROUP)
     try:
         con.execute("BEGIN")  # one write to disk for all tables
         create(con)
@@ -76,3 +80,23 @@ def open_warehouse(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
     finally:
         con.close()
+
+
+def spare(con: duckdb.DuckDBPyConnection) -> None:
+    """Let go what DuckDB keeps in memory beyond MEMORY_BYTES of blocks that it has written, if it keeps more.
+
+    It would keep them all up to most of the machine's memory, and staging millions of rows reads them seldom.
+    """
+    used, limit = con.execute(
+        "SELECT sum(memory_usage_bytes), current_setting('memory_limit') FROM duckdb_memory()"
+    ).fetchall()[0]
+    if used <= MEMORY_BYTES:
+        return
+    number, unit = limit.split()
+    limit = f"{float(number) + 0.05:.2f} {unit}"  # it tells one digit and cuts the rest
+    try:
+        con.execute(f"SET memory_limit = '{MEMORY_BYTES // 2} B'")
+    except duckdb.OutOfMemoryException:
+        pass  # what is in use stays
+    finally:
+        con.execute(f"SET memory_limit = '{limit}'")

@@ -6,6 +6,7 @@ top are its description; `-- grain|key|not_null|cluster: …` lines are its cont
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -69,11 +70,27 @@ def warehouse_path(folder: Path) -> Path:
     return folder / "warehouse.duckdb"
 
 
+def _begin(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make the empty file beside its place and rename it: a kill leaves no half-written header under the name."""
+    unnamed = path.with_name(f".{path.name}.{os.getpid()}")
+    unnamed.unlink(missing_ok=True)
+    quoted = str(unnamed).replace("'", "''")
+    con.execute(f"attach '{quoted}' as beginning (storage_version '{STORAGE_VERSION}')")
+    con.execute("detach beginning")
+    unnamed.replace(path)
+
+
 def connect(
-    path: Path, *, read_only: bool = False, threads: int | None = None, memory_limit: str | None = None
+    path: Path,
+    *,
+    read_only: bool = False,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    row_group: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open the DuckDB file at `path` as catalogue `warehouse`, in a UTC session; the caller closes it.
 
+    `row_group`: rows that this connection puts together where it adds to a table, DuckDB's own number without it.
     Raises FatalError when another process holds the file.
     """
     con = duckdb.connect()
@@ -85,8 +102,11 @@ def connect(
         con.execute("set memory_limit = ?", [memory_limit])
     path.parent.mkdir(parents=True, exist_ok=True)
     con.execute("set temp_directory = ?", [str(path.parent / "spill")])
+    if not read_only and not path.exists():
+        _begin(con, path)
     quoted = str(path).replace("'", "''")
     option = "read_only" if read_only else f"storage_version '{STORAGE_VERSION}'"
+    option += f", row_group_size {int(row_group)}" if row_group else ""
     try:
         con.execute(f"attach '{quoted}' as warehouse ({option})")
     except duckdb.IOException as error:

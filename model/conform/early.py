@@ -1,14 +1,15 @@
 """Parts mapped as soon as they land, while the collection goes on.
 
-Nothing of this is visible: the rows are kept in memory until `stage` asks for them, which it does only for runs whose
-manifest is written. What is not here (after a kill, a changed mapping, too much to keep) is read from landing.
+Nothing of this is visible: the rows are kept (KEPT_BYTES in memory, more in a file without a name) until `stage` asks
+for them, which it does only for runs whose manifest is written. What is not here (after a kill, a changed mapping, too
+much to keep) is read from landing.
 """
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -18,9 +19,11 @@ import polars as pl
 from model.conform.compile import Compiler, Mapped
 from model.conform.mapper import Mapper, marks, size_of
 from model.conform.sources import mapping_of
+from model.conform.spill import Spill, Spilled
 from ops.instance import Instance
 
-KEPT_BYTES = 256 * 1024 * 1024
+KEPT_BYTES = 64 * 1024 * 1024
+SPILLED_BYTES = 4 * 1024 * 1024 * 1024
 WAITING_PARTS = 4
 
 
@@ -33,10 +36,11 @@ class Ready:
     digest: str
     stamp: tuple[int, int, int]
     bytes: int
+    spilled: Spilled | None = None
 
     @property
     def size(self) -> int:
-        """Bytes in memory."""
+        """Bytes of the rows in memory; they take two or three times as much there."""
         return int(sum(frame.estimated_size() for frame in (self.marks, *(table.rows for table in self.tables))))
 
     @property
@@ -55,7 +59,8 @@ class Early:
         self._mappers: dict[tuple[str, str], Mapper | None] = {}
         self._con: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
-        self._waiting = self._kept = 0
+        self._waiting = self._kept = self._written = 0
+        self._spill = Spill(instance.warehouse)
 
     def __enter__(self) -> Early:
         return self
@@ -68,13 +73,14 @@ class Early:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
         self._parts.clear()
+        self._spill.close()
         if self._con:
             self._con.close()
 
     def landed(self, source: str, stream: str, path: Path, frame: pl.DataFrame) -> None:
         """Take up the part at `path`, which holds `frame`; left to `stage` when too much waits or is kept."""
         with self._lock:
-            if self._waiting >= WAITING_PARTS or self._kept >= KEPT_BYTES:
+            if self._waiting >= WAITING_PARTS or self._written >= SPILLED_BYTES:
                 return
             self._waiting += 1
             self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="early")
@@ -88,19 +94,33 @@ class Early:
             return None
         with self._lock:
             self._kept -= made.size
-        return made if made.digest == digest and made.stamp == _stamp(path) else None
+        if made.digest != digest or made.stamp != _stamp(path):
+            return None
+        if made.spilled:
+            known, tables = self._spill.take(made.spilled)
+            return replace(made, marks=known, tables=tables, spilled=None)
+        return made
 
     def _map(self, source: str, stream: str, frame: pl.DataFrame, stamp: tuple[int, int, int]) -> Ready | None:
-        made = None
         try:
             made = self._made(source, stream, frame, stamp)
+            return self._put(made) if made else None
         except Exception:  # whatever is wrong, `stage` meets it again and tells it
             return None
         finally:
             with self._lock:
                 self._waiting -= 1
-                self._kept += made.size if made else 0
-        return made
+
+    def _put(self, made: Ready) -> Ready:
+        """`made`, or where its rows stand if there is too much in memory."""
+        with self._lock:
+            is_kept = self._kept + made.size <= KEPT_BYTES
+            self._kept += made.size if is_kept else 0
+        if is_kept:
+            return made
+        spilled = self._spill.put(made.marks, made.tables)
+        self._written += spilled.size
+        return replace(made, marks=made.marks.clear(), tables=[], spilled=spilled)
 
     def _made(self, source: str, stream: str, frame: pl.DataFrame, stamp: tuple[int, int, int]) -> Ready | None:
         mapper = self._mapper(source, stream)

@@ -9,13 +9,14 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from ingest.packs import Part
 from model.conform.compile import Mapped
 from model.conform.early import Ready
 from model.conform.mapper import Mapper, joined, marks, size_of
 from model.conform.spec import EntityMapping
 
 CHUNK = 100_000
-CHUNK_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 128 * 1024 * 1024
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Piece:
 
     marks: pl.DataFrame
     parts: list[Ready | pl.DataFrame]
-    files: list[Path]
+    files: list[Part]
     first: int
 
     def read(self, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -36,7 +37,7 @@ class Piece:
     def _part(self, number: int) -> pl.DataFrame:
         """The documents of one part, with their ordinals."""
         part = self.parts[number]
-        frame = pl.read_parquet(self.files[number]) if isinstance(part, Ready) else part
+        frame = self.files[number].read() if isinstance(part, Ready) else part
         first = self.first + sum(before.height for before in self.parts[:number])
         return frame.with_columns(ordinal=pl.int_range(first, first + frame.height, dtype=pl.Int64))
 
@@ -60,16 +61,16 @@ class Piece:
             yield entity, joined([tables[number] for tables in made]), is_json
 
 
-def pieces(files: Iterable[Path], early: Callable[[Path], Ready | None]) -> Iterator[Piece]:
+def pieces(files: Iterable[Part], early: Callable[[Path], Ready | None]) -> Iterator[Piece]:
     """Parts of a run, joined to pieces of about CHUNK rows or CHUNK_BYTES so that each costs one pass.
 
     Where a run is cut does not depend on which parts `early` has rows of.
     """
-    held: list[tuple[Path, Ready | pl.DataFrame]] = []
+    held: list[tuple[Part, Ready | pl.DataFrame]] = []
     offset = rows = size = 0
-    for path in files:
-        part: Ready | pl.DataFrame = early(path) or pl.read_parquet(path)
-        held.append((path, part))
+    for file in files:
+        part: Ready | pl.DataFrame = early(file.path) or file.read()
+        held.append((file, part))
         rows += part.height
         size += part.bytes if isinstance(part, Ready) else size_of(part)
         if rows >= CHUNK or size >= CHUNK_BYTES:
@@ -79,7 +80,7 @@ def pieces(files: Iterable[Path], early: Callable[[Path], Ready | None]) -> Iter
         yield _piece(held, offset)
 
 
-def _piece(held: list[tuple[Path, Ready | pl.DataFrame]], offset: int) -> Piece:
+def _piece(held: list[tuple[Part, Ready | pl.DataFrame]], offset: int) -> Piece:
     known = pl.concat([part.marks if isinstance(part, Ready) else marks(part) for _, part in held])
     ordinal = pl.int_range(offset, offset + known.height, dtype=pl.Int64).alias("ordinal")
-    return Piece(known.with_columns(ordinal), [part for _, part in held], [path for path, _ in held], offset)
+    return Piece(known.with_columns(ordinal), [part for _, part in held], [file for file, _ in held], offset)

@@ -62,11 +62,12 @@ def receivables(instance: Instance) -> list[Rejected]:
 
 
 def _documents(instance: Instance, source: str, stream: str, run_id: str, ids: set[str]) -> dict[str, str]:
-    folder = instance.landing / source / stream / run_id
-    if not (folder / "manifest.json").is_file():
+    try:
+        parts = landing.parts(instance.landing, source, stream, run_id)
+    except FileNotFoundError:
         return {}
     found: dict[str, str] = {}
-    for part in landing.read_run(instance.landing, source, stream, run_id):
+    for part in (one.read(["id", "document"]) for one in parts):
         found |= dict(part.filter(pl.col("id").is_in(list(ids))).select("id", "document").iter_rows())
     return found
 

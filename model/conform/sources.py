@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ingest.errors import SpecError
 from ingest.spec import SourceSpec
 from model.conform.spec import FOLDER, Mapping, load
 from ops.instance import Instance, SourceConfig
 
 
-def mapping_of(instance: Instance, source: SourceConfig) -> Mapping:
-    """The mapping a source is read with: the one its `mapping` setting names, else its connector's."""
+def mapping_of(instance: Instance, source: SourceConfig, over: dict[str, Any] | None = None) -> Mapping:
+    """The mapping a source is read with: the one its `mapping` setting names, else its connector's.
+
+    `over`: a further overlay that is not written yet.
+    """
     if source.connector == "template":
         from model.templates import mapping as template_mapping
 
         return template_mapping()
-    return load(_name(instance, source), source=source.name, config_dir=instance.config_dir)
+    return load(_name(instance, source), source=source.name, config_dir=instance.config_dir, over=over)
 
 
 def _name(instance: Instance, source: SourceConfig) -> str:

@@ -251,8 +251,12 @@ def _lay_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         if key == "entity" and isinstance(value, list):
             merged[key] = _lay_entities(base.get("entity", []), value)
-        elif isinstance(value, dict) and isinstance(base.get(key), dict):
-            merged[key] = _lay_over(base[key], value)
+        elif isinstance(value, dict) and value.get("remove") is True:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            under = base.get(key) if value.get("replace") is not True else None
+            rest = {name: one for name, one in value.items() if not (name == "replace" and one is True)}
+            merged[key] = _lay_over(under if isinstance(under, dict) else {}, rest)
         else:
             merged[key] = value
     return merged
@@ -266,10 +270,17 @@ def _lay_entities(base: list[dict[str, Any]], over: list[dict[str, Any]]) -> lis
     return list(merged.values())
 
 
-def load(connector: str, *, source: str | None = None, config_dir: Path | None = None) -> Mapping:
+def load(
+    connector: str,
+    *,
+    source: str | None = None,
+    config_dir: Path | None = None,
+    over: dict[str, Any] | None = None,
+) -> Mapping:
     """The mapping of `connector`, with the company's overlay (named after the source or the connector) on it.
 
-    Raises FatalError when there is none, when a file is not TOML, or when the result is not valid.
+    `over`: one more overlay, tried before it is written. Raises FatalError when there is none, when a file is not TOML,
+    or when the result is not valid.
     """
     shipped = FOLDER / f"{connector}.toml"
     places = [shipped]
@@ -290,4 +301,4 @@ def load(connector: str, *, source: str | None = None, config_dir: Path | None =
             valid=valid,
             remedy=f"write config/conform/{connector}.toml in the instance",
         )
-    return parse(raw, " + ".join(path.name for path in found))
+    return parse(_lay_over(raw, over or {}), " + ".join(path.name for path in found))

@@ -7,10 +7,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import duckdb
-import polars as pl
 
 from ingest import landing
 from model import schema, staging
+from model.conform import held
 from model.conform.compile import Compiler
 from model.conform.early import Early
 from model.conform.mapper import Mapper
@@ -23,13 +23,10 @@ from ops.instance import Instance, SourceConfig
 
 @dataclass
 class StageResult:
-    """What one call of `stage` did. `changed` has columns entity, source, source_id; `errors` source → text."""
+    """What one call of `stage` did. `errors`: source → text."""
 
     counts: Counts = field(default_factory=Counts)
     by_stream: dict[tuple[str, str], Counts] = field(default_factory=dict)
-    changed: pl.DataFrame = field(
-        default_factory=lambda: pl.DataFrame(schema={"entity": pl.String, "source": pl.String, "source_id": pl.String})
-    )
     errors: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -53,11 +50,12 @@ def stage(
         if sources is not None
         else [source for source in instance.config.sources if source.status != "off"]
     )
+    holds = held.holds(instance.store)
     opened = staging.open_warehouse(instance) if con is None else nullcontext(con)
     with opened as connection:
         for source in chosen:
             try:
-                _stage_source(instance, connection, source, result, early)
+                _stage_source(instance, connection, source, result, early, holds.get(source.name))
             except C360Error as error:
                 result.errors[source.name] = str(error)
     result.seconds = clock.monotonic() - started
@@ -65,7 +63,10 @@ def stage(
 
 
 def replay(instance: Instance, source: str, *, con: duckdb.DuckDBPyConnection | None = None) -> StageResult:
-    """Forget what was staged of `source` and stage its whole landing again with today's mapping."""
+    """Forget what was staged of `source` and stage its landing again with today's mapping: up to its hold, if held.
+
+    Rejects of runs behind a hold are taken out of the worklist; they come again when the source is let go on.
+    """
     config = instance.config.source(source)
     opened = staging.open_warehouse(instance) if con is None else nullcontext(con)
     with opened as connection:
@@ -82,6 +83,8 @@ def replay(instance: Instance, source: str, *, con: duckdb.DuckDBPyConnection | 
         for table in ("staged_runs", "documents", "document_rows"):
             connection.execute(f"DELETE FROM meta.{table} WHERE source = ?", [source])
         connection.execute("COMMIT")
+        if (hold := held.holds(instance.store).get(source)) is not None:
+            held.forget_later_rejects(instance.store, hold)
         return stage(instance, [source], con=connection)
 
 
@@ -91,6 +94,7 @@ def _stage_source(
     source: SourceConfig,
     result: StageResult,
     early: Early | None,
+    hold: held.Hold | None,
 ) -> None:
     mapping = mapping_of(instance, source)
     compiler = Compiler(mapping, instance.config.zone)
@@ -101,6 +105,7 @@ def _stage_source(
     )
     for stream in mapping.streams:
         waiting = landing.runs(instance.landing, source.name, stream, done.get(stream))
+        waiting = [run_id for run_id in waiting if hold is None or hold.covers(run_id)]
         if not waiting:
             continue
         job = StreamJob(instance, con, Mapper(mapping, compiler, source.name, stream), early)
@@ -114,4 +119,3 @@ def _stage_source(
                 raise
             result.counts.add(counts)
             result.by_stream.setdefault((source.name, stream), Counts()).add(counts)
-            result.changed = pl.concat([result.changed, *job.take_changed()]).unique()

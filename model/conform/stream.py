@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from ingest import landing
-from model import schema
+from model import schema, staging
 from model.conform import links, quarantine, upsert
 from model.conform.compile import Mapped, reason
 from model.conform.early import Early, Ready
@@ -70,17 +70,17 @@ class StreamJob:
     ) -> None:
         self.instance, self.con, self.mapper, self.early = instance, con, mapper, early
         self.source, self.stream, self.mapping = mapper.source, mapper.stream, mapper.mapping
-        self.changed: list[pl.DataFrame] = []
 
     def run(self, run_id: str) -> Counts:
         """Stage one committed run inside the caller's transaction."""
         counts = Counts()
         facts = landing.manifest(self.instance.landing, self.source, self.stream, run_id)
         merges = dict(facts.get("merges") or [])
-        folder = self.instance.landing / self.source / self.stream / run_id
-        files = [folder / part["name"] for part in facts["parts"]]
+        files = landing.parts(self.instance.landing, self.source, self.stream, run_id)
         for piece in pieces(files, self._nothing if merges else self._early):
             counts.add(self._piece(piece, run_id, merges))
+            del piece  # before the next one is read
+            staging.spare(self.con)
         self.con.execute(
             "INSERT INTO meta.staged_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [self.source, self.stream, run_id, *astuple(counts), self.mapper.digest, clock.now()],
@@ -177,21 +177,10 @@ class StreamJob:
         else:
             names = [other.name for other in self.mapping.entities if other.entity == entity.entity]
             lost.append(links.replace(self.con, self.source, self.stream, entity.name, names, batch, pairs))
-        return Made(self._note(entity.entity, made), pl.concat(lost), pairs.select("source_id").unique())
+        return Made(made["id"], pl.concat(lost), pairs.select("source_id").unique())
 
     def _delete(self, entity: str, gone: pl.DataFrame) -> pl.Series:
-        return self._note(entity, upsert.deletions(self.con, entity, self.source, gone))
-
-    def _note(self, entity: str, made: pl.DataFrame) -> pl.Series:
-        if made.height:
-            named = {"entity": pl.lit(entity), "source": pl.lit(self.source), "source_id": pl.col("source_id")}
-            self.changed.append(made.select(**named))
-        return made["id"]
-
-    def take_changed(self) -> list[pl.DataFrame]:
-        """The keys changed since the last call (entity, source, source_id), handed over."""
-        taken, self.changed = self.changed, []
-        return taken
+        return upsert.deletions(self.con, entity, self.source, gone)["id"]
 
     def _invalid(self, fresh: pl.DataFrame) -> list[quarantine.Reject]:
         with shown(self.con, texts=fresh.select("id", "hash", "document", "ordinal")):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from model import conform
+from ingest.packs import Part
+from model import conform, staging, warehouse
+from model.conform import frames
 from model.conform.pieces import pieces
 
 GOOD = {"Id": "1", "Name": "ＡＢ公司", "Code": "C1", "Phone": "13800000000", "Kind": "Co", "Limit": "12.345"}
@@ -49,7 +55,7 @@ def test_counts_add_up_over_runs_and_a_good_version_closes_the_entry(landing: An
 
 def test_nothing_new_stages_nothing(landing: Any) -> None:
     landing.land("Account", [("1", GOOD)])
-    assert conform.stage(landing.instance).changed.rows() == [("customer", "crm", "1")]
+    assert astuple(conform.stage(landing.instance).counts) == (1, 0, 1, 0, 0)
     assert astuple(conform.stage(landing.instance).counts) == (0, 0, 0, 0, 0)
 
 
@@ -134,9 +140,10 @@ def test_chunks_do_not_matter(landing: Any, chunk: int, monkeypatch: pytest.Monk
 def test_a_chunk_is_bounded_by_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"id": ["1"] * 10, "document": ["x" * 1000] * 10, "hash": [""] * 10, "run_id": [""] * 10}
     frame = pl.DataFrame(columns).with_columns(seen_at=pl.lit(None), deleted=pl.lit(value=False))
-    files = [tmp_path / f"part-{number}" for number in range(6)]
-    for path in files:
-        frame.write_parquet(path)
+    files = [Part(tmp_path, "run", f"part-{number}", frame.height, 0) for number in range(6)]
+    (tmp_path / "run").mkdir()
+    for part in files:
+        frame.write_parquet(part.path)
     assert [piece.marks.height for piece in pieces(files, lambda _: None)] == [60]
     monkeypatch.setattr("model.conform.pieces.CHUNK_BYTES", 15_000)
     made = list(pieces(files, lambda _: None))
@@ -198,3 +205,43 @@ def test_two_tables_of_one_entity_share_a_stream(landing: Any) -> None:
     landing.land("Match", [("a", {**two, "other": "c2"}), ("b", {**two, "type": 9})])
     conform.stage(landing.instance)
     assert landing.rows(current) == [("a", "credit_note")]
+
+
+def test_what_duckdb_keeps_of_written_blocks_is_let_go_and_its_limit_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MEMORY_BYTES", 4 << 20)
+    told = "SELECT sum(memory_usage_bytes), current_setting('memory_limit') FROM duckdb_memory()"
+    con = warehouse.connect(tmp_path / "w.duckdb", row_group=staging.ROW_GROUP)
+    con.execute("BEGIN")
+    con.execute("CREATE TABLE t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(400_000)")
+    before, limit = con.execute(told).fetchall()[0]
+    staging.spare(con)
+    after, again = con.execute(told).fetchall()[0]
+    assert before > 4 << 20
+    assert after < before / 2
+    assert again == limit
+    con.execute("COMMIT")
+    assert con.execute("SELECT count(DISTINCT b) FROM t").fetchall() == [(400_000,)]
+    con.close()
+
+
+def test_a_transaction_does_not_keep_the_frames_it_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[pa.Table]] = []
+    real = frames._in_batches
+
+    def watched(frame: pl.DataFrame) -> pa.Table:
+        table = real(frame)
+        made.append(weakref.ref(table))
+        return table
+
+    monkeypatch.setattr(frames, "_in_batches", watched)
+    con = duckdb.connect()
+    con.execute("BEGIN")
+    with frames.shown(con, numbers=pl.DataFrame({"a": list(range(20_000))})):
+        con.execute("CREATE TABLE kept AS SELECT a FROM numbers")
+    gc.collect()
+    assert made[0]() is None
+    con.execute("COMMIT")
+    assert con.execute("SELECT count(*), sum(a) FROM kept").fetchall() == [(20_000, 199_990_000)]
+    con.close()
