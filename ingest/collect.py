@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import update
 
-from ingest import drift, settings
+from ingest import drift, settings, totals
+from ingest.breaker import Breakers
 from ingest.errors import LoginError, SourceBusy, SpecError
 from ingest.hooks import load_hooks
 from ingest.http import SourceClient
@@ -115,7 +116,7 @@ def _collect(
 ) -> list[RunResult]:
     results: list[RunResult] = []
     try:
-        client = _client(instance, source, spec, redactor)
+        client = client_of(instance, source, spec, redactor)
     except Exception as error:
         return [_recorded(instance.store, _failed(RunResult(source.name, "*"), error, redactor))]
     try:
@@ -134,12 +135,15 @@ def _collect(
             results.append(_recorded(instance.store, result))
             if progress:
                 progress(result)
+        if stopped is None and len(wanted) == len(spec.streams):
+            totals.note(instance.store, client, spec, redactor)
     finally:
         client.close()
     return results
 
 
-def _client(instance: Instance, source: SourceConfig, spec: SourceSpec, redactor: Redactor) -> SourceClient:
+def client_of(instance: Instance, source: SourceConfig, spec: SourceSpec, redactor: Redactor) -> SourceClient:
+    """A client for one source with its settings and secrets resolved; SpecError, and what a secret's lack raises."""
     values = settings.resolve(spec, source, instance.secrets, redactor)
     client = SourceClient(
         spec,
@@ -149,6 +153,7 @@ def _client(instance: Instance, source: SourceConfig, spec: SourceSpec, redactor
         secrets_dir=instance.secrets,
         redactor=redactor,
         loopback_only=instance.config.mode == "demo",
+        breakers=Breakers(instance.store),
     )
     if spec.connector.kind == "sql":
         client.server_offset = client.database.offset()

@@ -122,9 +122,8 @@ def living(home: Path, source: str, stream: str) -> set[str]:
     state: dict[str, bool] = {}
     root = home / "landing"
     for run_id in landing.runs(root, source, stream):
-        for part in landing.manifest(root, source, stream, run_id)["parts"]:
-            frame = pl.read_parquet(root / source / stream / run_id / part["name"], columns=["id", "deleted"])
-            state.update(frame.iter_rows())
+        for part in landing.parts(root, source, stream, run_id):
+            state.update(part.read(["id", "deleted"]).iter_rows())
     return {row_id for row_id, is_deleted in state.items() if not is_deleted}
 
 

@@ -194,7 +194,7 @@ class Reader:
         with ThreadPoolExecutor(self.client.spec.http.concurrency) as pool:
             for start in range(done, parents.height, _PARENTS_AT_ONCE):
                 chunk = parents.slice(start, _PARENTS_AT_ONCE).rows()
-                for place, batch in enumerate(pool.map(partial(self._of_parent, parent), chunk), start + 1):
+                for place, batch in enumerate(pool.map(partial(self.of_parent, parent), chunk), start + 1):
                     batch.after = {"done": place}
                     yield batch
 
@@ -213,7 +213,8 @@ class Reader:
         rows = pl.concat(frames).select("id", "document", "deleted")
         return rows.unique("id", keep="last", maintain_order=True).sort("id")
 
-    def _of_parent(self, parent: ParentSpec, row: tuple[str, str, bool]) -> Batch:
+    def of_parent(self, parent: ParentSpec, row: tuple[str, str, bool]) -> Batch:
+        """The living children of one parent (id, document, deleted)."""
         parent_id, text, gone = row
         document = loads(text)
         wanted = (not parent.where or holds(parent.where, document)) and not (

@@ -136,6 +136,9 @@ Databases (kind = "sql"; docs/databases.md): [sql] dialect = "mysql"   # postgre
     as its type wants it; format and zone for numbers, texts and wall clocks), reread and by_id as conditions
     (columns are q.x); deletes none, flag, sweep or full.
 
+Hooks and single records: [webhook] and [target.<stream>], every key in ingest/hook_spec.py.
+The vendor's own totals: [[total]], every key in ingest/spec_totals.py.
+
 Placeholders: {settings.x} {auth.x} {prepared.x} {window.start} {window.end} {filter} {fields} {cursor} {page.x}
 {parent.x} {parent_id} {stream}. A text that is one placeholder keeps the value's type; an empty value removes the
 parameter. "{{" and "}}" are literal braces.
@@ -162,8 +165,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from ingest import links, spec_sql
+from ingest import hook_spec, links, spec_sql
 from ingest.errors import SpecError
+from ingest.hook_spec import TargetSpec, WebhookSpec
 from ingest.spec_parts import (
     DeletesSpec,
     IncrementalSpec,
@@ -177,6 +181,7 @@ from ingest.spec_parts import (
     explain,
 )
 from ingest.spec_sql import SqlSpec
+from ingest.spec_totals import TotalSpec
 
 SHIPPED = Path(__file__).parent / "sources"
 
@@ -297,13 +302,16 @@ class SourceSpec(Strict):
     auth: AuthSpec = AuthSpec()
     sql: SqlSpec = SqlSpec()
     links: dict[str, str] = {}
+    webhook: WebhookSpec | None = None
+    targets: dict[str, TargetSpec] = Field(default={}, alias="target")
     streams: list[StreamSpec] = Field(alias="stream", min_length=1)
+    totals: list[TotalSpec] = Field(alias="total", default=[])
     folder: Path = Field(default=SHIPPED, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, raw: Any) -> Any:
-        return spec_sql.with_settings(raw)
+        return hook_spec.with_settings(spec_sql.with_settings(raw))
 
     @model_validator(mode="after")
     def _sql_fits(self) -> SourceSpec:
@@ -321,6 +329,12 @@ class SourceSpec(Strict):
                 raise ValueError(f"stream {stream.name!r}: assertions.bounded needs updated and a window")
             if stream.parent and stream.parent.stream not in names[:place]:
                 raise ValueError(f"stream {stream.name!r}: parent {stream.parent.stream!r} must be described before it")
+        return self
+
+    @model_validator(mode="after")
+    def _hooks_fit(self) -> SourceSpec:
+        if wrong := hook_spec.problem(self.webhook, self.targets, self.streams):
+            raise ValueError(wrong)
         return self
 
     @model_validator(mode="after")

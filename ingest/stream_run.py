@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ingest import absorbed, cursor, landing
+from ingest import absorbed, cursor, landing, landing_remote
 from ingest.documents import digest, find, text_of
 from ingest.errors import ContractError, CursorExpired, StreamRefused
 from ingest.hooks import Call
@@ -45,6 +45,7 @@ class StreamRun:
     ) -> None:
         self.client, self.stream, self.store, self.root = client, stream, store, root
         self.source, self.full = client.source.name, full
+        landing_remote.refresh(root, self.source, stream.name)
         self.committed = cursor.read_cursor(store, self.source, stream.name)
         self._recover_cursor()
         self.index = Index(root, self.source, stream.name)

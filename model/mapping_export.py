@@ -5,6 +5,8 @@ Everything is read from the same specs and mappings that collecting and staging 
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import xlsxwriter
 
 from ingest.spec import SourceSpec, StreamSpec, discover
-from model import mapping_survivorship, schema
+from model import mapping_survivorship, schema, signatures
 from model.conform.sources import mapping_of
 from model.conform.spec import Condition, EntityMapping, FieldSpec, Mapping
 from model.identity import survivorship
@@ -21,15 +23,16 @@ from ops.errors import C360Error, FatalError
 from ops.instance import Instance, SourceConfig
 
 Rows = list[dict[str, Any]]
+_LONGEST = 31  # characters of a sheet's name
 _WIDTHS = {"from": 48, "note": 40, "rule": 48, "meaning": 40, "description": 40, "exceptions": 60, "deletes": 36,
            "system_of_record": 32, "survivorship": 56, "order": 32}  # fmt: skip
 
 
 def document(instance: Instance) -> dict[str, Rows]:
-    """Sheets of the instance's sources: fields, entities, lookups, inventory, survivorship; lists of rows for JSON.
+    """Sheets of the instance's sources: fields, entities, lookups, inventory, survivorship, sign-off; lists of rows.
 
     fields: one row per source, entity table and canonical field, with its system of record. inventory: one row per
-    source and stream. survivorship: one row per field of a customer and business state.
+    source and stream. survivorship: one row per field of a customer and business state. sign-off: one row per source.
     """
     if not instance.config.sources:
         raise FatalError("this instance has no source", remedy="add one with `c360 source add`, or ask for --shipped")
@@ -65,6 +68,7 @@ def _document(instance: Instance, sources: list[SourceConfig]) -> dict[str, Rows
         ]
         sheets["inventory"] += [_stream(instance, source, spec, stream, mapping) for stream in spec.streams]
     sheets["survivorship"] = mapping_survivorship.rows(rules, givers)
+    sheets["sign-off"] = signatures.rows(instance, sources)
     return sheets
 
 
@@ -94,10 +98,12 @@ def _fields(
                 "connector": source.connector,
                 "stream": ", ".join(entity.streams),
                 "entity": entity.entity,
+                "table": entity.name,
                 "field": name,
                 "zh": column.zh,
                 "en": column.en,
                 "type": column.type,
+                "length": ", ".join(map(str, schema.DECIMALS[column.type])) if column.type in schema.DECIMALS else None,
                 "required": column.required or field.required,
                 "sensitivity": column.sensitivity,
                 "from": origin(field),
@@ -235,31 +241,57 @@ def _exceptions(spec: SourceSpec, stream: StreamSpec) -> str:
 
 
 def write(sheets: dict[str, Rows], path: Path) -> Path:
-    """Write the sheets as an Excel workbook; a file that is already there is refused."""
+    """Write the sheets as an Excel workbook, fields one sheet per source and entity; a file there is refused."""
     if path.suffix.lower() != ".xlsx":
         raise FatalError(f"{path.name} is no Excel file name", valid="a name ending in .xlsx")
     if path.exists():
         raise FatalError(f"{path} exists already", remedy="name a new file")
     path.parent.mkdir(parents=True, exist_ok=True)
     book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False})
-    head = book.add_format({"bold": True, "bg_color": "#E8EEF4", "text_wrap": True, "valign": "top"})
-    cell = book.add_format({"text_wrap": True, "valign": "top"})
-    for name, rows in sheets.items():
-        sheet = book.add_worksheet(name)
-        sheet.freeze_panes(1, 0)
-        titles = list(rows[0]) if rows else ["nothing"]
-        for place, title in enumerate(titles):
-            sheet.write_string(0, place, title, head)
-            sheet.set_column(place, place, _WIDTHS.get(title, 18))
-        for line, row in enumerate(rows, start=1):
-            for place, title in enumerate(titles):
-                value = row[title]
-                if isinstance(value, int) and not isinstance(value, bool):
-                    sheet.write_number(line, place, value, cell)
-                elif value is not None:
-                    shown = {True: "yes", False: ""}.get(value, value) if isinstance(value, bool) else value
-                    sheet.write_string(line, place, str(shown), cell)
-        if rows:
-            sheet.autofilter(0, 0, len(rows), len(titles) - 1)
+    formats = (
+        book.add_format({"bold": True, "bg_color": "#E8EEF4", "text_wrap": True, "valign": "top"}),
+        book.add_format({"text_wrap": True, "valign": "top"}),
+    )
+    for name, rows in by_entity(sheets).items():
+        _write_sheet(book.add_worksheet(name), rows, formats)
     book.close()
     return path
+
+
+def by_entity(sheets: dict[str, Rows]) -> dict[str, Rows]:
+    """The sheets of the workbook: the fields of each source and entity table on their own, then the others."""
+    found: dict[str, Rows] = {}
+    for row in sheets["fields"]:
+        found.setdefault(_title(row["source"], row["table"]), []).append(row)
+    return {**found, **{name: rows for name, rows in sheets.items() if name != "fields"}}
+
+
+def _title(source: str, table: str) -> str:
+    """A sheet's name: 31 characters at most, told apart by a mark of the whole where it is cut."""
+    whole = re.sub(r"[\[\]:*?/\\]", "_", f"{source} {table}")
+    return whole if len(whole) <= _LONGEST else f"{whole[:26]}~{zlib.crc32(whole.encode()) % 10_000:04d}"
+
+
+def _write_sheet(sheet: Any, rows: Rows, formats: tuple[Any, Any]) -> None:
+    head, cell = formats
+    sheet.freeze_panes(1, 0)
+    titles = list(rows[0]) if rows else ["nothing"]
+    for place, title in enumerate(titles):
+        sheet.write_string(0, place, title, head)
+        sheet.set_column(place, place, _WIDTHS.get(title, 18))
+    for line, row in enumerate(rows, start=1):
+        for place, title in enumerate(titles):
+            value = row[title]
+            if isinstance(value, int) and not isinstance(value, bool):
+                sheet.write_number(line, place, value, cell)
+            elif value is not None:
+                sheet.write_string(line, place, shown(value), cell)
+    if rows:
+        sheet.autofilter(0, 0, len(rows), len(titles) - 1)
+
+
+def shown(value: Any) -> str:
+    """A value as its cell says it: yes or nothing for a mark, nothing for what is not there."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else str(value)

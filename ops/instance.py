@@ -41,6 +41,8 @@ class SourceConfig(_Strict):
     status: Literal["active", "shadow", "off"] = "active"
     max_age_minutes: int = 60
     links: dict[str, str] = Field(default={}, description="entity → address template, over those of the connector")
+    keep_versions_days: int | None = Field(default=None, ge=1, description="superseded versions leave landing after it")
+    legal_hold: bool = Field(default=False, description="nothing of this source leaves landing")
 
 
 class MailConfig(_Strict):
@@ -112,6 +114,30 @@ class AlertsConfig(_Strict):
     lines: int = Field(default=12, ge=1, description="lines per rule in a digest; the rest is counted")
 
 
+class LandingConfig(_Strict):
+    """The S3-compatible store that holds landing; the instance's folder is then its working copy."""
+
+    path: str = Field(description="s3://bucket/prefix, or file:///folder")
+    endpoint: str | None = Field(default=None, description="another store than Amazon's")
+    region: str = "us-east-1"
+    access_key: str | None = Field(default=None, description="a secret reference, env:NAME or file:NAME")
+    secret_key: str | None = Field(default=None, description="a secret reference, env:NAME or file:NAME")
+
+    @field_validator("path")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if not value.startswith(("s3://", "file:///")) or len(value.partition("://")[2].strip("/")) == 0:
+            raise ValueError("write s3://bucket/prefix or file:///folder")
+        return value
+
+    @field_validator("access_key", "secret_key")
+    @classmethod
+    def _is_reference(cls, value: str | None) -> str | None:
+        if value is not None and not is_ref(value):
+            raise ValueError("a key is a secret: write env:NAME or file:NAME, never the value")
+        return value
+
+
 class InstanceConfig(_Strict):
     """c360.toml."""
 
@@ -123,6 +149,7 @@ class InstanceConfig(_Strict):
     language: Literal["zh", "en"] = "zh"
     keep_builds: int = Field(default=5, ge=2)
     store_url: str | None = None
+    landing: LandingConfig | None = None
     mail: MailConfig | None = None
     web: WebConfig = WebConfig()
     alerts: AlertsConfig = AlertsConfig()
@@ -150,6 +177,7 @@ class Instance:
         self.secrets = self.home / "secrets"
         self.config_dir = self.home / "config"
         self.models = self.home / "models"
+        self._read_at = 0
 
     @cached_property
     def store(self) -> Store:
@@ -183,6 +211,25 @@ class Instance:
         instance.save()
         return instance
 
+    def reread_statuses(self) -> bool:
+        """Take up what c360.toml says now of each source's status; whether one has changed.
+
+        What a person decides on a page holds for every process at work. A file that cannot be read changes nothing.
+        """
+        path = self.home / "c360.toml"
+        try:
+            written = path.stat().st_mtime_ns
+            if written == self._read_at:
+                return False
+            known = {source.name: source.status for source in Instance.load(self.home).config.sources}
+        except (OSError, FatalError):
+            return False
+        self._read_at = written
+        changed = [one for one in self.config.sources if known.get(one.name, one.status) != one.status]
+        for source in changed:
+            source.status = known[source.name]
+        return bool(changed)
+
     def save(self) -> None:
         """Write c360.toml atomically from the configuration in memory."""
         document = self.config.model_dump(by_alias=True, exclude_none=True)
@@ -212,6 +259,7 @@ def _problem(item: Any, raw: dict[str, Any]) -> str:
         return f"{path}: {item['msg']}"
     models: dict[str, type[BaseModel]] = {
         "source": SourceConfig,
+        "landing": LandingConfig,
         "mail": MailConfig,
         "web": WebConfig,
         "alerts": AlertsConfig,

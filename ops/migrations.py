@@ -71,6 +71,9 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     _create_missing,  # quality history
     _create_missing,  # letters
     _create_missing,  # drift
+    _create_missing,  # signatures of mappings
+    _create_missing,  # control totals
+    _create_missing,  # webhooks, targeted reads, breakers
 ]
 
 

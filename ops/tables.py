@@ -17,10 +17,16 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from ops.control_tables import control_totals as control_totals
 from ops.drift_tables import drifts as drifts
 from ops.drift_tables import planned_changes as planned_changes
 from ops.drift_tables import source_contracts as source_contracts
 from ops.drift_tables import stream_shapes as stream_shapes
+from ops.hook_tables import breakers as breakers
+from ops.hook_tables import hook_counts as hook_counts
+from ops.hook_tables import hook_deliveries as hook_deliveries
+from ops.hook_tables import target_requests as target_requests
+from ops.hook_tables import target_runs as target_runs
 from ops.identity_tables import aliases as aliases
 from ops.identity_tables import golden_keys as golden_keys
 from ops.identity_tables import match_decisions as match_decisions
@@ -28,6 +34,7 @@ from ops.identity_tables import registry as registry
 from ops.identity_tables import registry_history as registry_history
 from ops.identity_tables import registry_moves as registry_moves
 from ops.letter_tables import letters as letters
+from ops.mapping_tables import mapping_signatures as mapping_signatures
 from ops.metadata import metadata as metadata
 from ops.quality_tables import quality_history as quality_history
 
@@ -243,7 +250,7 @@ statements = Table(
     Column("to_on", String(10), nullable=False),
     Column("opening_amount", String(30), nullable=False),
     Column("closing_amount", String(30), nullable=False),
-    Column("state", String(20), nullable=False, comment="sent, confirmed, difference, resolved, cancelled"),
+    Column("state", String(20), nullable=False, comment="queued sent failed confirmed difference resolved cancelled"),
     Column("version", String(60), nullable=False, comment="published build it was made from"),
     Column("items", Text, nullable=False, comment="JSON: open items it names, key to amount"),
     Column("file", Text, nullable=False, comment="the document as sent, inside the instance folder"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ingest import collect
 from ingest.collect import RunResult
 from ingest.landing import Watch
-from model import alerts, build, conform, delivery, renewal
+from model import alerts, build, conform, control_totals, delivery, renewal
 from model.build import BuildResult
 from model.identity import match_train
 from model.quality import history as quality_history
@@ -100,6 +100,10 @@ def judge(instance: Instance, found: list[str]) -> None:
     """Score renewals, note the build's data quality and evaluate alert rules; problems are added to `found`."""
     try:
         quality_history.record(instance)
+    except C360Error as error:
+        found.append(str(error))
+    try:
+        control_totals.judge(instance)
     except C360Error as error:
         found.append(str(error))
     try:

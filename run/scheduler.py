@@ -22,8 +22,8 @@ from ops.instance import Instance, SourceConfig
 from ops.leases import lease
 from ops.schedule import next_after
 from ops.store import stamp, unstamp
-from ops.tables import BUILD_ONLY, REPLAY, kv, runs, sync_requests
-from run import chain
+from ops.tables import BUILD_ONLY, REPLAY, kv, runs, sync_requests, target_runs
+from run import chain, targeting, tending
 
 log = logging.getLogger("c360.scheduler")
 TICK_SECONDS = 1.0
@@ -36,9 +36,11 @@ def next_due(source: SourceConfig, last_started: datetime | None, zone: str) -> 
 
 
 def last_started(instance: Instance, source: str) -> datetime | None:
-    """When the newest run of `source` began, from the ledger."""
+    """When the newest run of `source` began, from the ledger; one stream read for a webhook is no run of it."""
+    hooked = select(target_runs.c.run_id).where(target_runs.c.source == source)
+    mine = (runs.c.source == source, runs.c.run_id.not_in(hooked))
     with instance.store.read() as connection:
-        value = connection.execute(select(func.max(runs.c.started_at)).where(runs.c.source == source)).scalar()
+        value = connection.execute(select(func.max(runs.c.started_at)).where(*mine)).scalar()
     return unstamp(value) if value else None
 
 
@@ -116,12 +118,18 @@ class Daemon:
         if not self._busy.acquire(blocking=False):
             return []
         try:
+            self.instance.reread_statuses()
             wanted = list(dict.fromkeys(take_requests(self.instance) + due_sources(self.instance)))
             replays = take_replays(self.instance)
-            if take_builds(self.instance) or wanted or replays:
-                self._refresh(wanted, replays)
+            read = targeting.read(self.instance, targeting.take(self.instance))
+            problem = None
+            if take_builds(self.instance) or wanted or replays or read.landed:
+                problem = self._refresh(wanted, replays)
+            targeting.settle(self.instance, read, problem)
             self._roll_business_day()
             self._deliver()
+            if not wanted:
+                tending.tend(self.instance)
             return wanted
         finally:
             self._busy.release()
@@ -130,8 +138,10 @@ class Daemon:
         """What a scheduler that was killed had begun waits again. Under the lease no other one is at work."""
         with self.instance.store.begin() as connection:
             connection.execute(update(sync_requests).where(sync_requests.c.state == "running").values(state="waiting"))
+        targeting.take_back(self.instance)
 
-    def _refresh(self, wanted: list[str], replays: list[str]) -> None:
+    def _refresh(self, wanted: list[str], replays: list[str]) -> str | None:
+        """Collect, build, publish; what went wrong."""
         state, message = "done", None
         try:
             failed = self._replay(replays)
@@ -146,6 +156,7 @@ class Daemon:
             connection.execute(
                 update(sync_requests).where(sync_requests.c.state == "running").values(state=state, message=message)
             )
+        return message
 
     def _replay(self, sources: list[str]) -> list[str]:
         """Stage these sources' landing again; what went wrong, which keeps neither the others nor collections."""

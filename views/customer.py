@@ -9,7 +9,7 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import bar, chain_panel, drawer, head, panels, tiles, timeline
+from views.parts import bar, chain_panel, customer_sync, drawer, head, panels, tiles, timeline
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, empty, grids, join, link, table, tag
 from views.parts.notice import notice
@@ -74,6 +74,8 @@ def _screen(context: state.Context, found: dict[str, Any]) -> None:
     st.html(head.identity(look, found, context.db.today()))
     if found["is_past"]:
         st.html(_past(look, found["as_of"]))
+    else:
+        customer_sync.show(context, found["customer_key"])
     st.html(tiles.strip(look, found, context.viewer.role))
     if since := head.since(look, found, changes):
         st.html(since)

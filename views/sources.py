@@ -8,7 +8,19 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import drift_panel, health_panel, reject_panel, syncing, words
+from views.parts import (
+    drawer,
+    drift_panel,
+    health_panel,
+    hook_panel,
+    mapping_panel,
+    reject_panel,
+    shadow_panel,
+    source_panel,
+    syncing,
+    totals_panel,
+    words,
+)
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, h, join, link, table, tag
 from views.parts.panels import rows_panel
@@ -37,13 +49,24 @@ def page() -> None:
     names = [row["source"] for row in data["sources"]]
     asked = st.query_params.get("source")
     chosen = asked if asked in names else None
+    source_panel.held(context)
+    hook_panel.hosts(context)
     syncing.grid(context, chosen)
     if chosen:
         _streams(context, chosen)
+        source_panel.actions(context, chosen)
+        shadow_panel.show(context, chosen)
+    totals_panel.show(context, chosen)
     drift_panel.show(context, chosen)
     st.html(_runs(look, [run for run in data["runs"] if chosen in {None, run["source"]}]))
+    hook_panel.show(context, chosen)
     reject_panel.show(context, [row for row in data["rejects"] if chosen in {None, row["source"]}])
+    source_panel.history(context, chosen)
+    if opened := drawer.drawer(context, "sources"):
+        st.html(opened)
     if not chosen:
+        mapping_panel.show(context)
+        source_panel.builds(context)
         health_panel.show(context)
 
 

@@ -28,8 +28,10 @@ class Context:
 
 
 def instance() -> Instance:
-    """The opened instance folder, one per process and path."""
-    return _instance(str(session.home().resolve()))
+    """The opened instance folder, one per process and path, with its sources' statuses as they are now."""
+    found = _instance(str(session.home().resolve()))
+    found.reread_statuses()
+    return found
 
 
 @st.cache_resource(show_spinner=False)

@@ -49,6 +49,7 @@ WORK_TABLES = frozenset(
         "work_source",
         "work_failure",
         "work_drift",
+        "work_total",
         "work_cured",
         "work_exposure",
         "work_limitation",

@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 from sqlalchemy import Row, func, select
 
-from model import reconcile
+from model import control_totals, reconcile
 from model.alerts.machine import Answer
 from model.receivables import codes
 from model.receivables.received import received_days
@@ -35,6 +35,8 @@ from ops.tables import (
 )
 
 _LOOKED_BACK = timedelta(days=120)
+_DROPPED_AFTER = timedelta(days=2)
+"""A stream that its source has gone on without for so long is collected no more."""
 _ANSWERS = {"acknowledge": "acknowledged", "snooze": "snoozed", "escalate": "escalated"}
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "work_promise": {
@@ -56,6 +58,10 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "work_drift_all": {
         "source": pl.String, "stream": pl.String, "kind": pl.String, "planned_id": pl.Int64, "found_on": pl.Date,
         "settled_on": pl.Date,
+    },
+    "work_total_all": {
+        "source": pl.String, "name": pl.String, "entity": pl.String, "currency": pl.String, "gap_count": pl.Int64,
+        "gap_amount": pl.Decimal(18, 2), "found_on": pl.Date,
     },
     "work_accepted": {
         "rule": pl.String, "anchor": pl.String, "currency": pl.String, "left_amount": pl.Decimal(18, 2),
@@ -136,7 +142,7 @@ class Work:
                 (r.source, r.stream, r.kind, r.planned_id, _day(r.found_at, zone), _day(r.settled_at, zone))
                 for r in drifted if r.source in {one.name for one in instance.config.sources if one.status == "active"}
             ],
-            "work_cured": [],
+            "work_total_all": _gaps(instance, zone) if sources else [], "work_cured": [],
         }  # fmt: skip
         return cls(
             tables={name: _frame(name, values) for name, values in rows.items()}, answers=_answers(written),
@@ -167,6 +173,16 @@ class Work:
         return None
 
 
+def _gaps(instance: Instance, zone: ZoneInfo) -> list[tuple[Any, ...]]:
+    """Totals of sources that differ from what is shown of them."""
+    names = ("source", "name", "entity", "currency", "gap_count", "gap_amount")
+    return [
+        (*(one[name] for name in names), _day(one["found_at"], zone))
+        for one in control_totals.newest(instance)
+        if one["state"] == "gap"
+    ]
+
+
 def _answers(written: Iterable[Row[Any]]) -> dict[str, list[tuple[str, Answer]]]:
     found: dict[str, list[tuple[str, Answer]]] = {}
     for row in written:
@@ -189,17 +205,36 @@ def _runs(instance: Instance) -> list[tuple[Any, ...]]:
 
 
 def _failed_runs(instance: Instance, zone: ZoneInfo) -> list[tuple[Any, ...]]:
-    """The runs of streams that failed within the last months, and these streams' good ones."""
+    """The failed runs of the last months, and the good ones that came next in their stream or source.
+
+    A stream that its source has gone on without for days is no longer collected, and fails no more.
+    """
     active = [one.name for one in instance.config.sources if one.status == "active"]
     lately = (runs.c.ended_at >= stamp(clock.now() - _LOOKED_BACK)) & runs.c.source.in_(active)
     failing = select(runs.c.source).where(lately, runs.c.state == "failed").distinct()
-    query = select(runs.c.source, runs.c.stream, runs.c.state, runs.c.ended_at).where(
-        lately, runs.c.source.in_(failing), runs.c.state.in_(["failed", "done"])
+    ended = (lately, runs.c.source.in_(failing), runs.c.state.in_(["failed", "done"]))
+    order = (runs.c.ended_at, runs.c.state.desc(), runs.c.run_id)
+    numbered = (
+        select(
+            runs.c.source, runs.c.stream, runs.c.state, runs.c.ended_at,
+            func.lag(runs.c.state).over(partition_by=[runs.c.source, runs.c.stream], order_by=order).label("before"),
+            func.lag(runs.c.state).over(partition_by=runs.c.source, order_by=order).label("before_any"),
+        ).where(*ended).subquery()
+    )  # fmt: skip
+    n = numbered.c
+    wanted = select(n.source, n.stream, n.state, n.ended_at).where(
+        (n.state == "failed") | (n.before == "failed") | (n.before_any == "failed")
     )
+    newest = select(runs.c.source, runs.c.stream, func.max(runs.c.ended_at)).where(*ended)
     with instance.store.read() as connection:
-        found = connection.execute(query).all()
+        found = connection.execute(wanted).all()
+        last = {(one[0], one[1]): one[2] for one in connection.execute(newest.group_by(runs.c.source, runs.c.stream))}
+    of_source = {source: max(at for (name, _), at in last.items() if name == source) for source, _ in last}
+    dropped = {place for place, at in last.items() if unstamp(of_source[place[0]]) - unstamp(at) > _DROPPED_AFTER}
     return [
-        (row.source, row.stream, row.state == "done", unstamp(row.ended_at), _day(row.ended_at, zone)) for row in found
+        (row.source, row.stream, row.state == "done", unstamp(row.ended_at), _day(row.ended_at, zone))
+        for row in found
+        if (row.source, row.stream) not in dropped
     ]
 
 

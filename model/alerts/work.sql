@@ -79,6 +79,9 @@ select source, stream, kind, planned_id, found_on
 from work_drift_all
 where found_on <= $as_of and (settled_on is null or settled_on > $as_of);
 
+create or replace temp table work_total as
+select source, name, entity, currency, gap_count, gap_amount, found_on from work_total_all where found_on <= $as_of;
+
 create or replace temp table work_hold as
 select
     item.record_key,

@@ -55,14 +55,20 @@ select
     hash(concat_ws(chr(31), {inputs})) as input
 from living
 join meta.source on meta.source.source = living.source
-where living.recency = 1 and meta.source.status <> 'shadow'
+where living.recency = 1 and {visible}
 order by living.source, living.source_id
 """
 
 
-def _records(only: str) -> str:
+def records_query(only: str, also: str | None = None) -> str:
+    """A query for the customer records that are compared, narrowed by `only` (a join); `also`: a shadow among them."""
     inputs = ", ".join(f"coalesce(living.{name}, chr(0))" for name in _INPUTS)
-    return _RECORDS.format(only=only, inputs=inputs)
+    return _RECORDS.format(only=only, inputs=inputs, visible=_visible("meta.source", also))
+
+
+def _visible(table: str, also: str | None) -> str:
+    rule = f"{table}.status <> 'shadow'"
+    return rule if also is None else f"({rule} or {table}.source = '{also}')"
 
 
 def resolve_all(con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher | None = None) -> None:
@@ -71,13 +77,13 @@ def resolve_all(con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher |
     Without a `matcher` records are linked by identifiers alone.
     """
     match_build.empty(con)
-    records = fetch(con, _records(""))
+    records = fetch(con, records_query(""))
     named = " union ".join(
         f"select source, customer_id as source_id from staging.{entity} where customer_id is not null"
         for entity in CUSTOMER_ENTITIES
     )
     pairs = match_build.match_all(con, matcher, records) if matcher else None
-    records = _with_named(con, records, named)
+    records = with_named(con, records, named)
     _resolve(con, store, records, golden.read_registry(store, "customer"), matcher, pairs)
 
 
@@ -116,10 +122,12 @@ def resolve_changed(
             con.execute(f"create or replace table {table} as select * from {like} limit 0")
         return False
     con.execute("insert into delta.main.seed select source, source_id from delta.main.mover")
-    seed = fetch(con, _records("semi join delta.main.mover as s using (source, source_id)"))
+    seed = fetch(con, records_query("semi join delta.main.mover as s using (source, source_id)"))
     write(con, company_identifiers(seed), "delta.identity.seed_identifiers")
     match_build.empty(con)
-    pairs = match_build.match_changed(con, matcher, seed, lambda only: fetch(con, _records(only))) if matcher else None
+    pairs = None
+    if matcher:
+        pairs = match_build.match_changed(con, matcher, seed, lambda only: fetch(con, records_query(only)))
     _close(con)
     if pairs is not None:
         pairs = match_build.of_touched(con, pairs)
@@ -131,7 +139,7 @@ def resolve_changed(
             union all select source, source_id from delta.main.named
         ) using (source, source_id)
     """
-    records = _with_named(con, fetch(con, _records(only)), named)
+    records = with_named(con, fetch(con, records_query(only)), named)
     registered = golden.read_records(store, "customer", records)
     _resolve(con, store, records, registered, matcher, pairs)
     return True
@@ -155,7 +163,7 @@ def _seed_records(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"""
         insert into delta.main.mover
         select s.source, s.source_id from delta.main.seed as s
-        left join ({_records("semi join delta.main.seed as t using (source, source_id)")}) as r
+        left join ({records_query("semi join delta.main.seed as t using (source, source_id)")}) as r
             on r.source = s.source and r.source_id = s.source_id
         left join (
             select * from identity.customer_input semi join delta.main.seed using (source, source_id)
@@ -164,14 +172,16 @@ def _seed_records(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
-def _with_named(con: duckdb.DuckDBPyConnection, records: pl.DataFrame, named: str) -> pl.DataFrame:
-    """Add customer ids that have no record of their own."""
+def with_named(
+    con: duckdb.DuckDBPyConnection, records: pl.DataFrame, named: str, also: str | None = None
+) -> pl.DataFrame:
+    """Add customer ids that have no record of their own; see records_query for `also`."""
     ids = fetch(
         con,
         f"""
         select n.source, n.source_id, s.role from ({named}) as n
         join meta.source as s on s.source = n.source
-        where s.status <> 'shadow' and n.source_id <> ''
+        where {_visible("s", also)} and n.source_id <> ''
         """,
     )
     extra = ids.join(records.select(_KEYS), on=_KEYS, how="anti")
@@ -280,26 +290,10 @@ def _resolve(
     matcher: Matcher | None,
     pairs: pl.DataFrame | None,
 ) -> None:
-    records = records.with_row_index("row").with_columns(
-        pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null("")
-    )
+    records = numbered(records)
     identifiers = company_identifiers(records)
-    numbered = identifiers.join(records.select(*_KEYS, "row"), on=_KEYS).select("row", "kind", "value")
-    extra, vetoes = _decided(store, records)
-    merged = (
-        records.filter(pl.col("merged_into_id").is_not_null())
-        .select(left="row", source="source", source_id="merged_into_id")
-        .join(records.select(*_KEYS, right="row"), on=_KEYS)
-        .select(
-            "left",
-            "right",
-            rule=pl.lit("merged_in_source"),
-            evidence=pl.lit("merged into ") + pl.col("source_id"),
-        )
-    )
-    matched = None if pairs is None else _matched(pairs, records)
-    free = matcher.parameters.duplicate_free if matcher else frozenset[str]()
-    found = cluster.resolve(records, numbered, pl.concat([extra, merged]), vetoes, matched, free)
+    matched = None if pairs is None else matched_rows(pairs, records)
+    found = clustered(store, records, identifiers, matched, matcher)
     if pairs is not None and matched is not None:
         match_build.finish(con, pairs, _refused(pairs, matched, found.refused))
     members = records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
@@ -317,7 +311,39 @@ def _resolve(
     write(con, records.filter(pl.col("input").is_not_null()).select(*_KEYS, "input"), "delta.identity.inputs")
 
 
-def _matched(pairs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+def numbered(records: pl.DataFrame) -> pl.DataFrame:
+    """`records` with their number `row` and `clean_name`, as clustering wants them."""
+    return records.with_row_index("row").with_columns(
+        pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null("")
+    )
+
+
+def clustered(
+    store: Store,
+    records: pl.DataFrame,
+    identifiers: pl.DataFrame,
+    matched: pl.DataFrame | None,
+    matcher: Matcher | None,
+) -> cluster.Clusters:
+    """Which of the numbered `records` are one customer: identifiers, merges in the source, decisions, `matched`."""
+    numbers = identifiers.join(records.select(*_KEYS, "row"), on=_KEYS).select("row", "kind", "value")
+    extra, vetoes = _decided(store, records)
+    merged = (
+        records.filter(pl.col("merged_into_id").is_not_null())
+        .select(left="row", source="source", source_id="merged_into_id")
+        .join(records.select(*_KEYS, right="row"), on=_KEYS)
+        .select(
+            "left",
+            "right",
+            rule=pl.lit("merged_in_source"),
+            evidence=pl.lit("merged into ") + pl.col("source_id"),
+        )
+    )
+    free = matcher.parameters.duplicate_free if matcher else frozenset[str]()
+    return cluster.resolve(records, numbers, pl.concat([extra, merged]), vetoes, matched, free)
+
+
+def matched_rows(pairs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """`pairs` between `records`, by row, with `pair`, the position in `pairs`."""
     rows = records.select(*_KEYS, "row")
     found = pairs.with_row_index("pair")

@@ -11,6 +11,7 @@ from model.serve.connection import Served, open_published
 from model.serve.control import control_balances
 from model.serve.currency import currency_report
 from model.serve.customer import customer
+from model.serve.customer_sync import customer_sources, customer_sync_state, request_customer
 from model.serve.drifting import (
     acknowledge_drift,
     announce_change,
@@ -25,11 +26,13 @@ from model.serve.faults import ledger_control, ledger_faults
 from model.serve.field_conflicts import field_conflicts, field_decisions, retract_field, settle_field
 from model.serve.find import Ambiguous, NotFound, resolve, search
 from model.serve.freshness import freshness
+from model.serve.hooks import hook_state
 from model.serve.integration import integration_report
 from model.serve.invoices import record_invoice_received
 from model.serve.leavers import leavers
 from model.serve.letters import Document, letter, record_letter, statement_document
 from model.serve.mailing import mail_letter, mailed_letters
+from model.serve.mapping import apply_mapping, mapping_difference, mapping_signatures, mapping_workbook
 from model.serve.notices import close_notice, may_close, notices
 from model.serve.overview import overview
 from model.serve.people import personas, sign_in
@@ -39,12 +42,25 @@ from model.serve.quality import quality, quality_trend
 from model.serve.quality_worklist import quality_worklist
 from model.serve.ratio_rows import ratio_rows
 from model.serve.ratios import ratios
+from model.serve.recipients import contact_language
 from model.serve.reconciling import difference, reconciliation, reconciliation_periods, reconciliation_rows
 from model.serve.record import record
 from model.serve.rejects import alike, request_replay, set_reject
 from model.serve.renewals import renewal_card, renewal_history, renewals
+from model.serve.shadowing import shadow_report, shadow_sources
+from model.serve.source_state import (
+    held_sources,
+    kept_builds,
+    resume_source,
+    roll_back_build,
+    roll_back_source,
+    set_source_status,
+    source_history,
+    source_points,
+)
 from model.serve.sources import quarantine, sources, status
 from model.serve.statement import statement
+from model.serve.statement_mail import mail_statement
 from model.serve.statements import answer_statement, send_statement, statement_file, statements
 from model.serve.stewards import may_decide
 from model.serve.stewardship import conflicts, open_pairs, review_queue
@@ -56,6 +72,7 @@ from model.serve.stewardship_preview import preview
 from model.serve.syncing import has_scheduler, may_sync, request_sync, streams, sync_state
 from model.serve.terms import entered_late, terms_report
 from model.serve.timeline import timeline
+from model.serve.totals import control_totals
 from model.serve.unapplied import tell_finance, unapplied, withdraw_suggestion
 from model.serve.visits import changes_since, pin, pinned, recent, seen, unpin
 from model.serve.work_history import disputes, log_call, work_codes, work_history
@@ -81,15 +98,20 @@ __all__ = [
     "announce_change",
     "announced_changes",
     "answer_statement",
+    "apply_mapping",
     "build_state",
     "chain",
     "changes_since",
     "close_notice",
     "cluster",
     "conflicts",
+    "contact_language",
     "control_balances",
+    "control_totals",
     "currency_report",
     "customer",
+    "customer_sources",
+    "customer_sync_state",
     "decide",
     "decisions",
     "difference",
@@ -107,8 +129,11 @@ __all__ = [
     "field_decisions",
     "freshness",
     "has_scheduler",
+    "held_sources",
+    "hook_state",
     "import_list",
     "integration_report",
+    "kept_builds",
     "key_history",
     "leavers",
     "ledger_control",
@@ -116,7 +141,11 @@ __all__ = [
     "letter",
     "log_call",
     "mail_letter",
+    "mail_statement",
     "mailed_letters",
+    "mapping_difference",
+    "mapping_signatures",
+    "mapping_workbook",
     "may_close",
     "may_decide",
     "may_sync",
@@ -148,19 +177,28 @@ __all__ = [
     "renewal_history",
     "renewals",
     "request_build",
+    "request_customer",
     "request_replay",
     "request_sync",
     "resolution",
     "resolve",
+    "resume_source",
     "retract_field",
     "review_queue",
+    "roll_back_build",
+    "roll_back_source",
     "search",
     "seen",
     "send_statement",
     "set_reject",
+    "set_source_status",
     "settle_change",
     "settle_field",
+    "shadow_report",
+    "shadow_sources",
     "sign_in",
+    "source_history",
+    "source_points",
     "sources",
     "statement",
     "statement_document",

@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, select, update
 
 from ingest.drift import ANNOUNCED_DAYS
 from ingest.spec import SourceSpec
+from model.conform.kept_values import read_by, whole
 from model.conform.sources import mapping_of
 from model.conform.spec import EntityMapping, FieldSpec, Mapping
 from model.policy import HIDDEN, Viewer
@@ -73,19 +74,9 @@ def touched(mapping: Mapping, stream: str, field: str) -> list[dict[str, str]]:
     found = []
     for entity in mapping.of(stream):
         for name, path in _reads(entity):
-            if _overlap(_whole(entity, path), field):
+            if _overlap(whole(entity, path), field):
                 found.append((entity.entity, name))
     return [{"entity": entity, "field": name} for entity, name in dict.fromkeys(found)]
-
-
-def _whole(entity: EntityMapping, path: str) -> str:
-    """A mapping's path from the document's root: those of an exploded table begin at the element."""
-    levels = [f"{level}[]" for level in entity.explode]
-    if path.startswith("^"):
-        return path[1:]
-    if path.startswith("<"):
-        levels, path = levels[:-1], path[1:]
-    return ".".join([*levels, path])
 
 
 def _reads(entity: EntityMapping) -> Iterator[tuple[str, str]]:
@@ -100,9 +91,7 @@ def _reads(entity: EntityMapping) -> Iterator[tuple[str, str]]:
     }  # fmt: skip
     for name, spec in fields.items():
         if spec:
-            yield from ((name, path) for path in spec.path)
-            yield from ((name, when.path) for case in spec.cases for when in case.when)
-            yield from ((name, path) for path in _placeholders(spec.template or ""))
+            yield from ((name, path) for path in read_by(spec))
 
 
 def _placeholders(template: str) -> list[str]:

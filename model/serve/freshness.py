@@ -22,9 +22,10 @@ _RUNS = select(
 
 
 def freshness(db: Served) -> dict[str, Any]:
-    """Role → {source, last_success_at, age_s, state}: the stalest source of each role that is in use."""
+    """Role → {source, last_success_at, age_s, state}: the stalest source of each role that is in use and shown."""
     found: dict[str, Any] = {}
-    for entry in source_states(db):
+    shadows = {one.name for one in db.instance.config.sources if one.status == "shadow"}
+    for entry in (one for one in source_states(db) if one["source"] not in shadows):
         known = found.get(entry["role"])
         if known is None or (entry["age_s"] or 0) > (known["age_s"] or 0):
             found[entry["role"]] = entry

@@ -9,6 +9,7 @@ from model.policy import Viewer
 from model.serve.connection import Served
 from model.serve.find import NotFound
 from model.serve.links import link
+from model.serve.syncing import may_sync
 from ops.errors import FatalError
 
 # entity → (table with customer_key, its key "source:source_id"), where a record belongs to a customer
@@ -39,7 +40,7 @@ def record(viewer: Viewer, db: Served, source: str, entity: str, source_id: str)
     when there is no such record or it belongs to a customer the viewer may not see.
     """
     described = schema.entity(entity)
-    row = _current(db, source, entity, source_id)
+    row = _current(db, source, entity, source_id) if _is_seen(viewer, db, source) else None
     owner = None if row is None else _customer_of(viewer, db, entity, row)
     if row is None or (owner is None and viewer.scope != "all" and entity not in _SHARED):
         raise NotFound(f"{source} has no {entity} {source_id!r}", remedy="open it from a row that shows it")
@@ -63,6 +64,11 @@ def record(viewer: Viewer, db: Served, source: str, entity: str, source_id: str)
         **{name: row[name] for name in kept},
         "columns": columns,
     }
+
+
+def _is_seen(viewer: Viewer, db: Served, source: str) -> bool:
+    """A shadow source's records are seen by those who look after sources, and by nobody else."""
+    return may_sync(viewer) or source not in {one.name for one in db.instance.config.sources if one.status == "shadow"}
 
 
 def _current(db: Served, source: str, entity: str, source_id: str) -> dict[str, Any] | None:

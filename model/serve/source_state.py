@@ -12,10 +12,11 @@ from model.conform import held
 from model.policy import Viewer
 from model.serve.connection import Served
 from model.serve.rejects import request_replay
+from model.serve.stewardship_build import request_build
 from model.serve.syncing import must_look_after
 from ops.errors import FatalError
 from ops.store import stamp, unstamp
-from ops.tables import BUILD_ONLY, audit, sync_requests
+from ops.tables import audit
 
 _ACTIONS = (
     "source.promote", "source.demote", "source.rollback", "source.resume", "mapping.apply", "mapping.sign",
@@ -60,7 +61,7 @@ def resume_source(viewer: Viewer, db: Served, source: str) -> None:
     """Let a held source go on: what has landed meanwhile is staged by the build that is asked for."""
     must_look_after(viewer)
     held.let_go(db.instance, source, viewer.user)
-    _ask_for_a_build(viewer, db)
+    request_build(viewer, db)
 
 
 def set_source_status(viewer: Viewer, db: Served, source: str, status: str, note: str | None = None) -> bool:
@@ -68,7 +69,7 @@ def set_source_status(viewer: Viewer, db: Served, source: str, status: str, note
     must_look_after(viewer)
     is_changed = source_status.set_status(db.instance, source, status, viewer.user, note)
     if is_changed:
-        _ask_for_a_build(viewer, db)
+        request_build(viewer, db)
     return is_changed
 
 
@@ -107,11 +108,3 @@ def source_history(_viewer: Viewer, db: Served, source: str | None = None, limit
         }
         for row in rows
     ]
-
-
-def _ask_for_a_build(viewer: Viewer, db: Served) -> None:
-    waits = (sync_requests.c.state == "waiting", sync_requests.c.source == BUILD_ONLY)
-    with db.instance.store.begin() as connection:
-        if connection.execute(select(sync_requests.c.request_id).where(*waits)).first() is None:
-            entry = {"source": BUILD_ONLY, "requested_by": viewer.user, "requested_at": stamp(), "state": "waiting"}
-            connection.execute(sync_requests.insert().values(**entry))

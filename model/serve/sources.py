@@ -32,6 +32,7 @@ def status(_viewer: Viewer, db: Served) -> dict[str, Any]:
             {
                 **state,
                 "connector": source.connector,
+                "status": source.status,
                 "rows_landed": int(landed.get(source.name) or 0),
                 "rows_staged": int(staged.get(source.name) or 0),
                 "rejected": int(rejected.get(source.name) or 0),

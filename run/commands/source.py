@@ -9,10 +9,13 @@ import typer
 
 from ingest import probe, scaffold
 from ingest.spec import SourceSpec, discover
+from model import conform, control_totals, source_status
+from model.conform import held
 from ops import config_file, secrets
 from ops.errors import FatalError
 from ops.instance import SourceConfig
 from ops.progress import quiet
+from run import chain
 from run.context import Context, show_json, table
 
 app = typer.Typer(help="Connectors and the sources of this instance.", no_args_is_help=True)
@@ -110,14 +113,115 @@ def try_(
 def promote(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A source of this instance whose status is shadow.")],
+    note: Annotated[str | None, typer.Option(help="Why; it is kept with the change.")] = None,
 ) -> None:
     """Make a shadow source active: from the next build on it is part of what everybody sees."""
     state: Context = context.obj
-    source = state.instance.config.source(name)
-    if source.status == "active":
+    if not source_status.set_status(state.instance, name, "active", state.user, note):
         typer.echo(f"{name} is active already.")
         return
-    if source.status != "shadow":
-        raise FatalError(f"{name} is {source.status}", valid="a source with status shadow")
-    config_file.set_of_source(state.instance.home / "c360.toml", name, "status", "active")
     typer.echo(f"{name} is active. Next: `c360 build`.")
+
+
+@app.command()
+def demote(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A source of this instance whose status is active.")],
+    note: Annotated[str | None, typer.Option(help="Why; it is kept with the change.")] = None,
+) -> None:
+    """Put an active source back into the shadow: from the next build on nobody sees it."""
+    state: Context = context.obj
+    if not source_status.set_status(state.instance, name, "shadow", state.user, note):
+        typer.echo(f"{name} is in shadow already.")
+        return
+    typer.echo(f"{name} is in shadow. Next: `c360 build`.")
+
+
+@app.command()
+def shadow(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A source of this instance whose status is shadow.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare a shadow source with the live ones: records, fields, money, and what it would do to the customers."""
+    from model import serve
+
+    state: Context = context.obj
+    report = serve.shadow_report(state.viewer, state.served, name)
+    if as_json:
+        show_json(report)
+        return
+    counts = ("rows", "both", "only_here", "only_there")
+    table(report["entities"], ["entity", "against", "key", *counts], right=frozenset(counts))
+    fields = [
+        {"entity": row["entity"], **one, "share": f"{one['share']:.1%}"}
+        for row in report["entities"]
+        for one in row["fields"]
+        if one["share"] is not None and one["share"] < 1
+    ]
+    table(fields, ["entity", "field", "compared", "equal", "share"], right=frozenset({"compared", "equal", "share"}))
+    sums = ("here_amount", "there_amount", "difference")
+    money = [row for row in report["money"] if row["difference"]]  # of entities that a live source has too
+    table(money, ["entity", "currency", "month", *sums], right=frozenset(sums))
+    said = report["customers"]
+    typer.echo(
+        f"{said['records']} customer records would join {said['match']} customers, add {said['add']} and bring "
+        f"together {said['merge']}. Next: c360 source promote {name}"
+    )
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A source of this instance.")],
+    to: Annotated[
+        str | None, typer.Option(help="A run's id, or an instant in ISO; without it states are listed.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why; it is kept with the change.")] = "",
+) -> None:
+    """Show a source as it stood after an earlier run and hold it there until `resume`; others stay as they are."""
+    state: Context = context.obj
+    if to is None:
+        rows = [{**row, "streams": len(row["streams"])} for row in held.points(state.instance, name)]
+        table(rows, ["to", "at", "streams", "rows"], right=frozenset({"streams", "rows"}))
+        return
+    one = held.hold(state.instance, name, to, state.user, note)
+    typer.echo(f"{name} is held at {one.instant:%Y-%m-%d %H:%M:%S} UTC: {conform.replay(state.instance, name).counts}")
+    _build(state)
+
+
+@app.command()
+def resume(context: typer.Context, name: Annotated[str, typer.Argument(help="A source that is held.")]) -> None:
+    """Let a source that was rolled back go on: what has landed meanwhile is staged, as if it had never been held."""
+    state: Context = context.obj
+    held.let_go(state.instance, name, state.user)
+    typer.echo(f"{name} goes on.")
+    _build(state)
+
+
+@app.command()
+def totals(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="A source; all without it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What sources say they hold against shown + rejected + excluded, as of their last run; 1 where there is a gap."""
+    state: Context = context.obj
+    if name is not None:
+        state.instance.config.source(name)
+    state.need_everything("a source's total")
+    found = control_totals.newest(state.instance, name)
+    if as_json:
+        show_json(found)
+    elif not found:
+        typer.echo("No source has stated a total. To do: [[total]] in its source.toml, or control = for files.")
+    else:
+        figures = ["stated_count", "shown_count", "rejected_count", "gap_count", "stated_amount", "gap_amount"]
+        table(found, ["source", "name", "currency", *figures, "state"], right=frozenset(figures))
+    raise typer.Exit(1 if any(row["state"] == "gap" for row in found) else 0)
+
+
+def _build(state: Context) -> None:
+    result = chain.ChainResult()
+    chain.after_collection(state.instance, result, progress=typer.echo)
+    raise typer.Exit(1 if result.problems else 0)

@@ -8,8 +8,9 @@ from email.policy import SMTP
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
+from model import integration_health
 from model.delivery import deliver
 from model.integration_health import report
 from ops.errors import FatalError
@@ -113,3 +114,20 @@ def mails(instance: Instance, build: Build) -> list[str]:
         message: Any = message_from_string(row.body, policy=SMTP)
         found.append(f"{row.subject}\n{message.get_body(('plain',)).get_content()}")
     return found
+
+
+def test_the_ledger_of_a_month_is_read_again_only_when_it_has_changed(instance: Instance) -> None:
+    ran(instance, "crm", 20, rows=200)
+    statements: list[str] = []
+    engine = instance.store.engine
+    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    wanted = "ORDER BY runs.ended_at"
+    first = report(instance, "2026-10")
+    assert sum(wanted in text for text in statements) == integration_health.TREND_MONTHS
+    statements.clear()
+    assert report(instance, "2026-10") == {**first, "until": report(instance, "2026-10")["until"]}
+    assert not any(wanted in text for text in statements)
+    ran(instance, "crm", 30, "failed")
+    changed = report(instance, "2026-10")
+    assert sum(wanted in text for text in statements) == 1
+    assert (changed["total"]["runs"], changed["total"]["failed"]) == (2, 1)

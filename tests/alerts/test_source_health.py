@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from email import message_from_string
 from email.policy import SMTP
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert, select, update
 
-from model.alerts import evaluate
+from model.alerts import evaluate, work
 from model.delivery import deliver
+from ops import clock
 from ops.instance import Instance, SourceConfig
 from ops.store import stamp
 from ops.tables import drifts, outbox, runs
@@ -107,3 +110,35 @@ def test_drift_is_told_by_stream_until_somebody_has_seen_to_it(
     assert told(instance, build) == [mail]
     with instance.store.read() as connection:
         assert connection.execute(select(drifts.c.drift_id)).all()
+
+
+def earlier(instance: Instance, stream: str, state: str, **ago: float) -> None:
+    at = stamp(clock.now() - timedelta(**ago))
+    values = {"source": "erp", "stream": stream, "started_at": at, "ended_at": at, "state": state}
+    with instance.store.begin() as connection:
+        connection.execute(insert(runs).values(run_id=f"{at}{stream}", **values))
+
+
+def failing(instance: Instance) -> list[tuple[str, bool]]:
+    """(stream, is good) of what the rules look at."""
+    return [(row[1], row[2]) for row in sorted(work._failed_runs(instance, ZoneInfo("UTC")), key=lambda row: row[3])]
+
+
+def test_a_stream_that_is_no_longer_collected_fails_no_more(instance: Instance) -> None:
+    earlier(instance, "old", "failed", days=60)
+    earlier(instance, "bill", "failed", days=1)
+    assert failing(instance) == [("bill", False)]
+    earlier(instance, "old", "failed", hours=30)
+    assert failing(instance) == [("old", False), ("old", False), ("bill", False)]
+
+
+def test_of_the_good_runs_only_those_that_end_a_failure_are_read(instance: Instance) -> None:
+    for hours in range(40, 30, -1):
+        earlier(instance, "bill", "done", hours=hours)
+    earlier(instance, "*", "failed", hours=30)
+    earlier(instance, "bill", "failed", hours=29)
+    for hours in range(28, 20, -1):
+        earlier(instance, "note", "done", hours=hours)
+    for hours in range(20, 10, -1):
+        earlier(instance, "bill", "done", hours=hours)
+    assert failing(instance) == [("*", False), ("bill", False), ("note", True), ("bill", True)]

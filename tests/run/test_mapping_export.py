@@ -87,8 +87,12 @@ def test_the_workbook_holds_the_same_rows(instance: Instance, tmp_path: Path) ->
     assert done.exit_code == 0, done.exception
     sheets = json.loads(done.stdout)
     book = fastexcel.read_excel(tmp_path / "out" / "m.xlsx")
-    assert book.sheet_names == ["fields", "entities", "lookups", "inventory", "survivorship"]
-    for name, rows in sheets.items():
+    whole = mapping_export.by_entity(sheets)
+    assert book.sheet_names == list(whole)
+    assert book.sheet_names[-5:] == ["entities", "lookups", "inventory", "survivorship", "sign-off"]
+    assert "my-salesforce customer" in book.sheet_names
+    assert sum(len(whole[name]) for name in book.sheet_names[:-5]) == len(sheets["fields"])
+    for name, rows in whole.items():
         frame = book.load_sheet(name, dtypes="string").to_polars()
         assert frame.height == len(rows)
         assert frame.columns == list(rows[0])

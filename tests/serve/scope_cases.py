@@ -151,12 +151,39 @@ CASES: dict[str, list[Case]] = {
     "renewals.renewals": [lambda v, b, _: serve.renewals(v, b.db)],
     "renewals.renewal_history": [lambda v, b, _: serve.renewal_history(v, b.db, "erp:CT-south")],
     "renewals.renewal_card": [lambda v, b, _: serve.renewal_card(v, b.db)],
+    "mapping.mapping_workbook": [lambda v, b, _: serve.mapping_workbook(v, b.db)],
+    "mapping.mapping_signatures": [lambda v, b, _: serve.mapping_signatures(v, b.db)],
+    "mapping.mapping_difference": [lambda v, b, _: serve.mapping_difference(v, b.db, b"x")],
+    "mapping.apply_mapping": [lambda v, b, _: serve.apply_mapping(v, b.db, b"x")],
+    "shadowing.shadow_sources": [lambda v, b, _: serve.shadow_sources(v, b.db)],
+    "shadowing.shadow_report": [lambda v, b, _: serve.shadow_report(v, b.db, "erp")],
+    "source_state.held_sources": [lambda v, b, _: serve.held_sources(v, b.db)],
+    "source_state.source_history": [lambda v, b, _: serve.source_history(v, b.db)],
+    "source_state.source_points": [lambda v, b, _: serve.source_points(v, b.db, "erp")],
+    "source_state.roll_back_source": [lambda v, b, _: serve.roll_back_source(v, b.db, "erp", "2026-11-01", "x")],
+    "source_state.resume_source": [lambda v, b, _: serve.resume_source(v, b.db, "erp")],
+    "source_state.set_source_status": [lambda v, b, _: serve.set_source_status(v, b.db, "erp", "shadow")],
+    "source_state.kept_builds": [lambda v, b, _: serve.kept_builds(v, b.db)],
+    "source_state.roll_back_build": [lambda v, b, _: serve.roll_back_build(v, b.db, "x")],
+    "customer_sync.customer_sources": [
+        lambda v, b, key: serve.customer_sources(v, b.db, key),
+        lambda v, b, _: serve.customer_sources(v, b.db, key_of(b)),
+    ],
+    "customer_sync.request_customer": [lambda v, b, key: serve.request_customer(v, b.db, key)],
+    "customer_sync.customer_sync_state": [lambda v, b, key: serve.customer_sync_state(v, b.db, key)],
+    "hooks.hook_state": [lambda v, b, _: serve.hook_state(v, b.db)],
     "sources.status": [],  # counts rows per source, no customer's
     "sources.sources": [lambda v, b, _: serve.sources(v, b.db)["rejects"]],
     "sources.quarantine": [lambda v, b, _: serve.quarantine(v, b.db)],
     "statement.statement": [
         lambda v, b, key: serve.statement(v, b.db, key),
         lambda v, b, _: serve.statement(v, b.db, "K-north", START, END),
+    ],
+    "recipients.contact_language": [lambda v, b, key: serve.contact_language(v, b.db, key)],
+    "statement_mail.mail_statement": [
+        lambda v, b, _: serve.mail_statement(v, b.db, b.paper),
+        lambda v, b, _: serve.mail_statement(v, b.db, b.paper, confirmed=True),
+        lambda v, b, _: serve.mail_statement(v, b.db, replace(b.paper, customer_key=key_of(b))),
     ],
     "statements.send_statement": [lambda v, b, key: serve.send_statement(v, b.db, key, "CNY", START, END)],
     "statements.answer_statement": [
@@ -175,6 +202,7 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, key: serve.timeline(v, b.db, key), lambda v, b, _: serve.timeline(v, b.db, "K-north"),
     ],
     "timeline.events": [],  # part of timeline
+    "totals.control_totals": [lambda v, b, _: serve.control_totals(v, b.db)],
     "unapplied.unapplied": [lambda v, b, _: serve.unapplied(v, b.db)],
     "unapplied.tell_finance": [
         lambda v, b, _: serve.tell_finance(v, b.db, "erp:R-south-1", {_item(b, "south"): "1"}),

@@ -31,6 +31,7 @@ class Books(NamedTuple):
     statement_id: int
     suggestion_id: int
     letter: Any
+    paper: Any
 
 
 def _customers(word: str, factor: int) -> list[dict[str, Any]]:
@@ -163,4 +164,5 @@ def made(home: Path, word: str, factor: int) -> Books:
             updated_at=stamp()))  # fmt: skip
     alerts.evaluate(inst)
     statement, told, letter = found["south"]
-    return Books(db, statement, told, letter)
+    paper = serve.statement_document(person(db, "finance", "south"), db, "K-south", START, END, currency="CNY")
+    return Books(db, statement, told, letter, paper)

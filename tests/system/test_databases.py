@@ -16,7 +16,8 @@ from ingest import database, landing, probe
 from ingest.collect import RunResult, sync
 from ingest.drivers import Place, PostgreSqlDriver
 from ingest.drivers_paged import MySqlDriver
-from model import conform, staging
+from ingest.errors import SourceBusy
+from model import build, conform, control_totals, staging
 from ops.instance import Instance, InstanceConfig
 
 if TYPE_CHECKING:
@@ -281,6 +282,21 @@ def test_a_server_that_is_away_is_told(erp: Erp) -> None:
     assert "network" in str(result.remedy)
 
 
+def test_a_connection_that_the_server_ended_is_told(on_postgres: Erp) -> None:
+    given = on_postgres.instance.config.sources[0].settings
+    place = Place(
+        "erp", given["host"], given["port"], given["database"], given["user"], "s3cret & 'quoted'", "off", "", "report"
+    )
+    driver = PostgreSqlDriver(place)
+    assert driver.now() is not None
+    on_postgres.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{given['user']}'")
+    with pytest.raises(SourceBusy, match="source erp"):
+        driver.now()
+    with pytest.raises(SourceBusy, match="source erp"):
+        driver.hidden("pg_class", "")
+    driver.close()
+
+
 def test_trying_a_source_reads_one_batch_and_lands_nothing(erp: Erp) -> None:
     erp.streams(INVOICE)
     _invoices(erp, 3)
@@ -540,3 +556,32 @@ def test_a_table_reaches_staging_by_a_specification_and_a_mapping(erp: Erp) -> N
     assert rows == [("57", "上海云岚示例有限公司"), ("58", "北辰示例有限公司")]
     erp.sql("update wk_crm_customer set status = 3, update_time = '2037-01-01' where customer_id = 58")
     assert erp.good() == (1, 1)
+
+
+def test_a_query_states_totals_per_currency(erp: Erp) -> None:
+    """The database's own sums stand beside what is shown; a row that no window brings is missed by nobody."""
+    total = (
+        '\n[[total]]\nname = "invoices"\nentity = "invoice"\nquery = "select currency, count(*) as n, sum(gross) as s'
+        ' from bill group by currency"\ncount = "n"\namount = "s"\ncurrency = "currency"\nfield = "gross_amount"\n'
+    )
+    erp.streams(INVOICE.replace('table = "invoice"', 'table = "bill"') + total)
+    (erp.instance.config_dir / "conform").mkdir()
+    mapping = '[mapping]\nconnector = "erp"\n[[entity]]\nentity = "invoice"\nstreams = "invoice"\n[entity.fields]\n'
+    mapping += 'number = "id"\ncurrency = "currency"\ngross_amount = "gross"\ninvoice_on = "day"\n'
+    mapping += 'customer_id = "customer"\n'
+    (erp.instance.config_dir / "conform" / "erp.toml").write_text(mapping, encoding="utf-8")
+    erp.sql("create table bill (id int primary key, currency varchar(3), gross decimal(18,2), day date,"
+            " customer varchar(9), changed timestamp)")  # fmt: skip
+    for n, currency in enumerate(["CNY", "CNY", "USD"]):
+        erp.sql(f"insert into bill values ({n}, '{currency}', 10.25, '2026-01-01', 'A', '{_now(hours=2)}')")
+    states = []
+    for lost in (False, True, False):
+        if lost:
+            erp.sql("insert into bill values (9, 'USD', 5, '2026-01-01', 'A', '2020-01-01 00:00:00')")
+        erp.good()
+        build.build(erp.instance)
+        control_totals.judge(erp.instance)
+        found = {row["currency"]: row for row in control_totals.newest(erp.instance)}
+        states.append((found["CNY"]["state"], found["USD"]["state"]))
+    assert states == [("agrees", "agrees"), ("agrees", "settling"), ("agrees", "gap")]
+    assert (found["USD"]["gap_count"], found["USD"]["gap_amount"]) == (1, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from ingest import probe, remote_folders
+from ingest import compacting, landing, landing_remote, probe, remote_folders
 from ingest.collect import RunResult, sync
 from ops import secrets
-from ops.instance import Instance, InstanceConfig
+from ops.instance import Instance, InstanceConfig, LandingConfig
 
 if TYPE_CHECKING:
     from realsystems.s3 import S3Server
@@ -106,6 +107,68 @@ def test_an_object_that_is_written_anew_while_it_is_copied_waits(
     assert "it changed while it was read" in result.warnings[0]
     monkeypatch.undo()
     assert box.good() == (2, 0)
+
+
+def _landing_in(box: Box, s3: S3Server) -> None:
+    """From now on the box's landing is in a bucket of its own."""
+    name = f"c360-{uuid.uuid4().hex[:12]}"
+    s3.bucket(name)
+    box.instance.config.landing = LandingConfig(
+        path=f"s3://{name}/landing/of us", endpoint=s3.url, access_key="file:id", secret_key="file:key"
+    )
+    box.instance.save()
+
+
+def _landed(box: Box) -> list[tuple[Any, ...]]:
+    return [row for frame in landing.read(box.instance.landing, "box", "rows") for row in frame.rows()]
+
+
+def test_landing_in_s3(tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box(tmp_path, s3)
+    box.put("1.csv", "k,v\na,1\nb,1\n")
+    assert box.good() == (2, 0)  # landed here before there was a bucket
+    _landing_in(box, s3)
+    box.put("2.csv", "k,v\nc,1\n")
+    assert box.good() == (1, 0)
+    before = _landed(box)
+    put, count = landing_remote.Remote.put, 0
+
+    def failing(self: landing_remote.Remote, name: str, data: bytes) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:  # the part is there, the manifest is not
+            raise landing_remote.LandingAway("the network is gone")
+        put(self, name, data)
+
+    box.put("2.csv", "k,v\nc,2\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(landing_remote.Remote, "put", failing)
+        assert "the network is gone" in str(box.sync().error)
+    assert _landed(box) == before
+    assert box.good() == (1, 0)
+    after = _landed(box)
+    assert (len(after), after[:3]) == (4, before)
+    (done,) = compacting.compact(box.instance, "box")
+    assert (done.runs, done.files_after, done.is_tidy) == (3, 2, True)
+    shutil.rmtree(box.instance.landing)  # a new machine
+    assert landing_remote.refresh_all(box.instance) == (0, 0), "the catalogue names all runs"
+    assert _landed(box) == after
+    assert box.good() == (0, 0)
+    box.put("3.csv", "k,v\nd,1\n")
+    assert box.good() == (1, 0)
+
+
+def test_a_bucket_for_landing_that_is_not_there_stops_the_run_and_is_told(tmp_path: Path, s3: S3Server) -> None:
+    box = Box(tmp_path, s3)
+    box.put("1.csv", "k,v\na,1\n")
+    _landing_in(box, s3)
+    assert box.instance.config.landing is not None
+    box.instance.config.landing.path = "s3://no-such-bucket-of-nobody/x"
+    box.instance.save()
+    result = box.sync()
+    assert "no-such-bucket-of-nobody" in str(result.error)
+    assert "[landing]" in str(result.remedy)
+    assert _landed(box) == []
 
 
 def test_what_is_wrong_is_told(tmp_path: Path, s3: S3Server) -> None:

@@ -8,11 +8,12 @@ import streamlit as st
 
 from model import serve
 from ops.errors import C360Error
+from ops.tables import REPLAY
 from ops.texts import catalogue
 from views import state
 from views.parts.format import Look, as_instant
 from views.parts.freshness import TONES
-from views.parts.html import Html, bar, dot, h, join, tag
+from views.parts.html import Html, bar, chip, dot, h, join, tag
 from views.parts.notice import notice, show_error
 
 PER_ROW = 4
@@ -110,9 +111,10 @@ def source_tile(look: Look, row: dict[str, Any], *, is_chosen: bool) -> Html:
         _next(look, row.get("next_run_at")),
     ]
     tone = "" if row["state"] in {"fresh", "stale"} else " bad"
+    shadow = join([" ", chip(look.t("whole.shadow"), "blue")]) if row.get("status") == "shadow" else ""
     return tag(
         "a",
-        tag("span", look.label("source", row["source"]), class_="ln"),
+        tag("span", look.label("source", row["source"]), shadow, class_="ln"),
         tag("span", dot(f"{TONES.get(row['state'], '')} big"), h(word), class_="fig"),
         *[tag("span", line, class_="ln") for line in lines],
         href=state.here("sources", source=None if is_chosen else row["source"], stream=None),
@@ -133,7 +135,8 @@ def progress(look: Look, request: dict[str, Any] | None) -> Html:
     """How far the newest request is: a bar while it runs, a sentence when it waits or has failed."""
     if request is None:
         return h("")
-    by = {"who": request["requested_by"], "what": request["stream"] or look.t("sync.everything")}
+    stream = look.t("sync.replay") if request["stream"] == REPLAY else request["stream"]
+    by = {"who": request["requested_by"], "what": stream or look.t("sync.everything")}
     if request["state"] == "waiting":
         return _line(look.t("sync.waiting" if request["has_scheduler"] else "sync.stuck", **by), "amber")
     if request["state"] == "failed":
