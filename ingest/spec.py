@@ -83,9 +83,9 @@ Every key, with its default; an unknown key is refused and the valid ones are li
                                              #   { path = "merged_ids", on = "survivor", separator = ";" }
     parent = { stream = "tickets" }          # substream, see Parent below
     when = "{settings.audits}"    # the stream is read only when this is true
-    assertions = { min_rows = 0, required = ["id"] }   # a full run with fewer rows fails; every record has these paths;
-                                             #   bounded = true: `updated` never lies before the window (else the
-                                             #   source ignores the filter, and the run fails)
+    assertions = { min_rows = 0, required = ["id"] }   # a full run with fewer rows fails, any with more than max_rows;
+                                             #   every record has these paths; bounded = true: `updated` never lies
+                                             #   before the window (else the source ignores the filter: the run fails)
     drop = ["attributes"]         # top-level keys not kept (links, volatile values that would look like changes)
     optional = false              # true: refused (403, 404, unknown object) is a warning, not a failure
     hook = {}                     # free table for the connector's own hooks
@@ -254,6 +254,7 @@ class AssertionsSpec(Strict):
     """What must be true of every run of a stream."""
 
     min_rows: int = 0
+    max_rows: int | None = None
     required: list[str] = []
     bounded: bool = False
 

@@ -276,20 +276,31 @@ class StreamRun:
         """How far the server's clock was behind ours in this run, also before a kill."""
         return min(self.client.server_offset, timedelta(seconds=self.state.get("behind_s", 0.0)))
 
+    def _hold_volume(self) -> None:
+        """ContractError, and nothing kept, when the run brought more or a full read fewer rows than the spec allows."""
+        least, most = self.stream.assertions.min_rows, self.stream.assertions.max_rows
+        if self.state["full"] and self.index.alive() + self.writer.rows < least:
+            self.writer.discard()
+            raise ContractError(
+                f"{self.source}/{self.stream.name}: a full read brought {self.writer.rows} rows",
+                valid=f"at least {least} (assertions.min_rows)",
+                remedy="a missing permission looks like this: check the integration user's rights",
+            )
+        if most is not None and self.outcome.received > most:
+            self.writer.discard()
+            raise ContractError(
+                f"{self.source}/{self.stream.name}: a run brought {self.outcome.received} rows",
+                valid=f"at most {most} (assertions.max_rows)",
+                remedy="a filter that the source ignores looks like this; raise the limit if the source has grown",
+            )
+
     def _commit(self) -> Outcome:
         if self.stream.merges and self.stream.merges.on == "survivor":
             self._end_absorbed()
         position = self._position()
         suspected = self.state.get("suspected")
         watched = bool(self.stream.incremental.by_id)
-        minimum = self.stream.assertions.min_rows
-        if self.state["full"] and self.index.alive() + self.writer.rows < minimum:
-            self.writer.discard()
-            raise ContractError(
-                f"{self.source}/{self.stream.name}: a full read brought {self.writer.rows} rows",
-                valid=f"at least {minimum} (assertions.min_rows)",
-                remedy="a missing permission looks like this: check the integration user's rights",
-            )
+        self._hold_volume()
         if self.writer.rows or suspected:
             facts = {
                 "source": self.source,

@@ -227,6 +227,22 @@ def test_min_rows_refuses_an_empty_full_read(tmp_path: Path) -> None:
     assert "min_rows" in (result.error or "")
 
 
+def test_max_rows_refuses_a_run_that_brings_too_many_and_keeps_nothing_of_it(tmp_path: Path) -> None:
+    items = [{"id": number} for number in range(2)]
+    with serving(lambda _: {"items": items}) as fake:
+        instance = make_instance(tmp_path, fake.url, FLAG + "assertions = { max_rows = 2 }\n")
+        (result,) = sync(instance, "src")
+        assert result.error is None
+        items.append({"id": 2})
+        (result,) = sync(instance, "src")
+        assert "brought 3 rows" in (result.error or "")
+        assert sorted(documents(instance, "things")) == ["0", "1"]
+        items.pop(0)
+        (result,) = sync(instance, "src")
+    assert result.error is None
+    assert sorted(documents(instance, "things")) == ["0", "1", "2"]
+
+
 def test_required_field_that_vanished_is_named(tmp_path: Path) -> None:
     with serving(lambda _: {"items": [{"id": 1}]}) as fake:
         instance = make_instance(tmp_path, fake.url, FLAG + 'assertions = { required = ["name"] }\n')
