@@ -233,9 +233,9 @@ class SourceClient:
         return judge(response, self.spec.http, where, slicer)
 
     def _sent(self, request: httpx.Request) -> httpx.Response:
-        """What `httpx.Client.send` returns, without its work for redirects, streams and hooks, which are not used."""
-        if request.url.userinfo:
-            return self._http.send(request)  # httpx makes a login of it
+        """What `httpx.Client.send` returns, without its work for redirects and streams, which are not used."""
+        if request.url.userinfo or any(self._http.event_hooks.values()):
+            return self._http.send(request)  # httpx makes a login of it, or a connector looks at answers
         response = self._wire.handle_request(request)
         response.request = request
         if "set-cookie" in response.headers:

@@ -64,6 +64,13 @@ def test_every_grouping_has_the_same_total(instance: Instance, by: str) -> None:
     day = date(2026, 11, 21)
     wanted = serve.aging(operator, db, as_of=day)["totals"]
     answer: dict[str, Any] = serve.aging(operator, db, as_of=day, by=by)
+    if by == "owner":
+        # what is collected after a day is under its first known owner on that day: said in this grouping only
+        assert all(total["owner_assumed"] in {0, total["open"]} for total in answer["totals"])
+        wanted = [
+            {**total, "owner_assumed": mine["owner_assumed"]}
+            for total, mine in zip(wanted, answer["totals"], strict=True)
+        ]
     assert answer["totals"] == wanted
     assert sum((row["open"] for row in answer["rows"] if row["currency"] == "CNY"), Decimal(0)) == 98090
 
