@@ -119,8 +119,12 @@ def decide(page: Page) -> None:
     """The first pair the same, with a reason; the next one unsure by key, and taken back."""
     detail, waiting = page.locator(".st-key-card_detail"), page.locator(".st-key-cardlet_waiting")
     reason = detail.get_by_label("Reason")
-    expect(reason).to_have_count(1)  # while the page is drawn anew, what it replaces may still be there
+    settle(page)  # while the page is drawn anew, what it replaces may still be there and take the words with it
+    expect(reason).to_have_count(1)
     reason.fill("one company, two trades")
+    reason.press("Tab")
+    settle(page)
+    expect(reason).to_have_value("one company, two trades")
     detail.get_by_role("button", name="Same (1)").click()
     said(page, "Decided the same: 1 pair")
     expect(waiting).to_contain_text("one company, two trades")
