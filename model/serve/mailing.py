@@ -17,7 +17,7 @@ from model.serve import acting
 from model.serve.anchors import anchor_of, customers_of
 from model.serve.connection import Served
 from model.serve.letters import Document, keep
-from model.serve.recipients import choose, finance_contacts, reply_to
+from model.serve.recipients import addressed, reply_to
 from ops.errors import FatalError
 from ops.letter_tables import letters
 from ops.store import stamp
@@ -38,18 +38,14 @@ def mail_letter(
     if made.kind not in CHASING:
         raise FatalError(f"a {made.kind} is not sent by mail from here", valid=", ".join(CHASING))
     items = _items(viewer, db, made)
-    choices = finance_contacts(db, made.customer_key)
-    to = choose(choices, contact, confirmed=confirmed)
-    demo = db.instance.config.mode == "demo"
-    if not demo and db.instance.config.mail is None:
-        raise FatalError("no mail server is configured", remedy="write [mail] into c360.toml")
+    choices, to, leaves = addressed(db, made.customer_key, contact, confirmed=confirmed)
     company = db.instance.config.company
     subject = text(made.language, f"letter.mail.subject.{made.kind}", company=company)
     body = text(made.language, "letter.mail.body", name=to["name"] if to else "", company=company,
                 title=text(made.language, f"letter.{made.kind}.title"))  # fmt: skip
     answer: dict[str, Any] = {
         "to": to, "choices": choices, "subject": subject, "text": body, "file": made.name, "sha256": made.sha256,
-        "items": sorted(items), "totals": made.facts["totals"], "leaves": not demo, "state": "preview",
+        "items": sorted(items), "totals": made.facts["totals"], "leaves": leaves, "state": "preview",
         "message_id": None,
     }  # fmt: skip
     if not confirmed or to is None:
@@ -58,12 +54,12 @@ def mail_letter(
     identifier = f"c360.letter.{made.name.removesuffix('.pdf')}.{what}"
     mail = post.compose(db.instance, identifier, (to["name"], to["email"]), subject, body, (made.name, made.content),
                         reply_to(db, viewer.employee_key))  # fmt: skip
-    state = "kept" if demo else "queued"
+    state = "queued" if leaves else "kept"
     with db.instance.store.begin() as connection:
         if post.is_known(connection, message_id(db.instance, identifier)):
             raise FatalError("this letter was confirmed already", remedy="see `c360 letters`")
         where = keep(db, made.name, made.content, "letters")
-        if demo:
+        if not leaves:
             keep(db, f"{made.name.removesuffix('.pdf')}.eml", mail.as_bytes(), "letters")
         else:
             post.enqueue(connection, mail, to["email"])

@@ -47,6 +47,21 @@ def choose(choices: list[dict[str, Any]], contact: str | None, *, confirmed: boo
     return found[0]
 
 
+def addressed(
+    db: Served, customer_key: str, contact: str | None, *, confirmed: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None, bool]:
+    """(finance contacts, the one that is meant, whether mail leaves the house), for a paper of this customer.
+
+    A demo keeps its mail. FatalError as `choose` says, and where mail would leave and no mail server is configured.
+    """
+    choices = finance_contacts(db, customer_key)
+    to = choose(choices, contact, confirmed=confirmed)
+    leaves = db.instance.config.mode != "demo"
+    if leaves and db.instance.config.mail is None:
+        raise FatalError("no mail server is configured", remedy="write [mail] into c360.toml")
+    return choices, to, leaves
+
+
 def contact_language(viewer: Viewer, db: Served, customer: str) -> str:
     """zh or en: the language of the last paper mailed to a finance contact of `customer`, else that of its name.
 

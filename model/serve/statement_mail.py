@@ -19,7 +19,7 @@ from model.serve import acting
 from model.serve.anchors import anchor_of
 from model.serve.connection import Served
 from model.serve.letters import Document, keep
-from model.serve.recipients import choose, finance_contacts, reply_to
+from model.serve.recipients import addressed, reply_to
 from model.serve.statement import statement
 from model.serve.statements import enter
 from ops.errors import FatalError
@@ -44,11 +44,7 @@ def mail_statement(
     """
     acting.may_work(viewer)
     part = _part(viewer, db, made)
-    choices = finance_contacts(db, made.customer_key)
-    to = choose(choices, contact, confirmed=confirmed)
-    demo = db.instance.config.mode == "demo"
-    if not demo and db.instance.config.mail is None:
-        raise FatalError("no mail server is configured", remedy="write [mail] into c360.toml")
+    choices, to, leaves = addressed(db, made.customer_key, contact, confirmed=confirmed)
     company = db.instance.config.company
     said = {"company": company, "name": to["name"] if to else "", "from_on": made.facts["from_on"],
             "to_on": made.facts["to_on"], "format": _NAMED[PurePath(made.name).suffix[1:]],
@@ -57,7 +53,7 @@ def mail_statement(
         "to": to, "choices": choices, "subject": text(made.language, "letter.mail.subject.statement", **said),
         "text": text(made.language, "letter.mail.statement", **said), "file": made.name, "sha256": made.sha256,
         "items": [item["record_key"] for item in part["items"]], "totals": {part["currency"]: part["closing_amount"]},
-        "leaves": not demo, "state": "preview", "message_id": None, "statement_id": None,
+        "leaves": leaves, "state": "preview", "message_id": None, "statement_id": None,
     }  # fmt: skip
     if not confirmed or to is None:
         return answer

@@ -116,11 +116,7 @@ def promote(
     note: Annotated[str | None, typer.Option(help="Why; it is kept with the change.")] = None,
 ) -> None:
     """Make a shadow source active: from the next build on it is part of what everybody sees."""
-    state: Context = context.obj
-    if not source_status.set_status(state.instance, name, "active", state.user, note):
-        typer.echo(f"{name} is active already.")
-        return
-    typer.echo(f"{name} is active. Next: `c360 build`.")
+    _set_status(context.obj, name, "active", note)
 
 
 @app.command()
@@ -130,11 +126,7 @@ def demote(
     note: Annotated[str | None, typer.Option(help="Why; it is kept with the change.")] = None,
 ) -> None:
     """Put an active source back into the shadow: from the next build on nobody sees it."""
-    state: Context = context.obj
-    if not source_status.set_status(state.instance, name, "shadow", state.user, note):
-        typer.echo(f"{name} is in shadow already.")
-        return
-    typer.echo(f"{name} is in shadow. Next: `c360 build`.")
+    _set_status(context.obj, name, "shadow", note)
 
 
 @app.command()
@@ -219,6 +211,14 @@ def totals(
         figures = ["stated_count", "shown_count", "rejected_count", "gap_count", "stated_amount", "gap_amount"]
         table(found, ["source", "name", "currency", *figures, "state"], right=frozenset(figures))
     raise typer.Exit(1 if any(row["state"] == "gap" for row in found) else 0)
+
+
+def _set_status(state: Context, name: str, status: str, note: str | None) -> None:
+    said = {"active": "active", "shadow": "in shadow"}[status]
+    if source_status.set_status(state.instance, name, status, state.user, note):
+        typer.echo(f"{name} is {said}. Next: `c360 build`.")
+    else:
+        typer.echo(f"{name} is {said} already.")
 
 
 def _build(state: Context) -> None:
