@@ -112,7 +112,8 @@ def _join_matched(
     known = _codes(identifiers).with_columns(pl.col("code").str.strip_chars_end("|"))
     for row, code in known.sort("row", "code", descending=[False, True]).iter_rows():
         codes[row] = code
-    sources = [source if source in duplicate_free else None for source in records["source"].to_list()]
+    free = pl.col("source").is_in(sorted(duplicate_free))
+    sources = records.select(pl.when(free).then("source")).to_series().to_list()
     found, reasons = join(
         labels,
         sources,
@@ -127,8 +128,9 @@ def _join_matched(
         shipped().guards,
     )
     refused = [""] * len(matched)
-    for place, reason in zip(links["place"].to_list(), reasons, strict=True):
-        refused[place] = reason
+    places = links["place"].to_numpy()
+    for index in np.flatnonzero(np.array(reasons, dtype=object) != ""):
+        refused[int(places[index])] = reasons[index]
     return found, refused
 
 

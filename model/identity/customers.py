@@ -32,6 +32,7 @@ CUSTOMER_ENTITIES = (
     "ticket",
     "interaction",
     "project",
+    "asset",
 )
 _KEYS = ["source", "source_id"]
 # what clustering reads of a record: while none of it changes, its customer stays the same

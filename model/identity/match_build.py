@@ -9,6 +9,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import numpy as np
@@ -54,13 +55,19 @@ def match_prepared(
     con: duckdb.DuckDBPyConnection, matcher: Matcher, frame: pl.DataFrame, prepared: Prepared
 ) -> pl.DataFrame:
     """See match_all; `frame`: what `matchable` left, `prepared`: what was made of it."""
-    found = keys(prepared)
-    write(con, numbered(frame, prepared), "delta.identity.match_record")
-    write(con, numbered_keys(frame, found), "delta.identity.match_key")
-    parameters = matcher.parameters
-    left, right = within(found, parameters.caps, parameters.refused_keys, prepared.size)
-    shared = overused(prepared, found, parameters, shipped().guards.names_per_identifier)
-    return settled(weigh(frame, prepared, left, right, shared, parameters, shipped()), shipped())
+    found, parameters = keys(prepared), matcher.parameters
+
+    def keep() -> None:
+        write(con, numbered(frame, prepared), "delta.identity.match_record")
+        write(con, numbered_keys(frame, found), "delta.identity.match_key")
+
+    with ThreadPoolExecutor(1) as beside:
+        kept = beside.submit(keep)
+        left, right = within(found, parameters.caps, parameters.refused_keys, prepared.size)
+        shared = overused(prepared, found, parameters, shipped().guards.names_per_identifier)
+        pairs = settled(weigh(frame, prepared, left, right, shared, parameters, shipped()), shipped())
+        kept.result()
+    return pairs
 
 
 def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.DataFrame, again: Fetch) -> pl.DataFrame:

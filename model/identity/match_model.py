@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,13 +80,15 @@ def current(instance: Instance) -> Matcher | None:
     return Matcher(str(row.version), instance.models / str(row.path), card)
 
 
-def keep(instance: Instance, parameters: Parameters, labels: int) -> Matcher:
-    """Store `parameters` as the current version; `labels`: steward decisions that went into them."""
+def keep(instance: Instance, parameters: Parameters, labels: int, sources: Sequence[str]) -> Matcher:
+    """Store `parameters` as the current version; `labels`: steward decisions that went into them; `sources`: whose
+    records they were estimated on."""
     refused = parameters.refused.select(kind=_REFUSED + pl.col("rule"), value="value", count="count")
     frame = pl.concat([parameters.statistics.frame(), refused])
     card: dict[str, Any] = {
         "records": parameters.statistics.size,
         "labels": labels,
+        "sources": [*sources],
         "share": parameters.weights.share,
         "m": {name: values.tolist() for name, values in parameters.weights.m.items()},
         "u": {name: values.tolist() for name, values in parameters.weights.u.items()},

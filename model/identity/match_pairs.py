@@ -9,7 +9,7 @@ import polars as pl
 from model.identity.matching import alone
 from model.identity.matching.alone import RULE
 from model.identity.matching.compare import Comparer
-from model.identity.matching.link import AUTO, REVIEW, Judged
+from model.identity.matching.link import AUTO, REVIEW
 from model.identity.matching.parallel import over
 from model.identity.matching.parameters import Parameters, Scales, Weighed
 from model.identity.matching.prepare import Prepared
@@ -95,8 +95,8 @@ def _rows(
     frame = pl.DataFrame(columns).with_columns(
         bits=found.bits[chosen],
         probability=np.round(found.probability[chosen], 9),
-        rule=pl.Series([judged.rule[index] for index in chosen.tolist()], dtype=pl.String),
-        veto=pl.Series([judged.veto[index] for index in chosen.tolist()], dtype=pl.String),
+        rule=judged.rule.at(chosen),
+        veto=judged.veto.at(chosen),
         base=judged.band[chosen],
         is_alike=marks.alike[chosen],
         is_contradiction=marks.contradicts[chosen],
@@ -123,10 +123,14 @@ def _step(name: str, names: list[str], levels: npt.NDArray[np.int8], bits: npt.N
     """One comparison's part of the waterfall per pair; few differ, so that each is written once."""
     known = np.flatnonzero(levels >= 0)
     rounded = np.round(np.round(bits[known], 9), 2)
-    both, place = np.unique(levels[known] + 1j * rounded, return_inverse=True)
-    texts = [f'["{name}","{names[int(value.real)]}",{value.imag}]' for value in both.tolist()]
+    code = np.rint(rounded * 100).astype(np.int64) * 8 + levels[known]
+    lowest = code.min(initial=0)
+    both = np.flatnonzero(np.bincount(code - lowest))
+    place = np.zeros(both.max(initial=0) + 1, dtype=np.int64)
+    place[both] = np.arange(len(both))
+    texts = [f'["{name}","{names[one & 7]}",{(one >> 3) / 100}]' for one in (both + lowest).tolist()]
     found = np.full(len(levels), len(texts), dtype=np.int64)
-    found[known] = place
+    found[known] = place[code - lowest]
     return pl.Series([*texts, None], dtype=pl.String).gather(found)
 
 
@@ -135,15 +139,11 @@ def settled(pairs: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
     `pairs` must hold every pair of the groups that its links lie in.
     """
-    numbers = np.unique(np.concatenate([pairs[key].to_numpy() for key in _KEYS])) if len(pairs) else np.zeros(0)
-    left, right = (np.searchsorted(numbers, pairs[key].to_numpy()).astype(np.int64) for key in _KEYS)
+    numbers, place = np.unique(np.concatenate([pairs[key].to_numpy() for key in _KEYS]), return_inverse=True)
+    left, right = place[: len(pairs)], place[len(pairs) :]
     marks = alone.Marks(
         *(pairs[f"is_{name}"].to_numpy() for name in ("alike", "contradiction", "promotable", "demotable"))
     )
-    rule = pairs["rule"].replace(RULE, "").to_list()
-    judged = alone.settle(
-        len(numbers), left, right, Judged(pairs["base"].to_numpy(), rule, [""] * len(pairs)), marks, settings
-    )
-    return pairs.with_columns(
-        is_link=pl.Series(judged.band == AUTO, dtype=pl.Boolean), rule=pl.Series(judged.rule, dtype=pl.String)
-    )
+    band, promoted = alone.bands(len(numbers), left, right, pairs["base"].to_numpy(), marks, settings)
+    rule = pl.when(pl.Series(promoted, dtype=pl.Boolean)).then(pl.lit(RULE)).otherwise(pl.col("rule").replace(RULE, ""))
+    return pairs.with_columns(is_link=pl.Series(band == AUTO, dtype=pl.Boolean), rule=rule)

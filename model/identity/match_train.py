@@ -54,7 +54,7 @@ def _train(instance: Instance, con: duckdb.DuckDBPyConnection) -> Matcher | None
         return None
     prepared = prepare(records)
     same = _labels(instance, records)
-    return keep(instance, fit(prepared, shipped(), same), len(same[0]))
+    return keep(instance, fit(prepared, shipped(), same), len(same[0]), records["source"].unique().sort().to_list())
 
 
 def _labels(instance: Instance, records: pl.DataFrame) -> tuple[Ints, Ints]:

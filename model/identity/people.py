@@ -167,6 +167,7 @@ def resolve_products(con: duckdb.DuckDBPyConnection, store: Store) -> None:
             *[pl.col(field).drop_nulls().first() for field in fields],
             is_active=pl.col("is_active").fill_null(True).any(),
             record_count=pl.len().cast(pl.Int64),
+            warranty_months=pl.col("warranty_months").drop_nulls().first(),
         )
         .rename({"golden_key": "product_key", "clean_code": "code"})
         .sort("product_key")
@@ -199,6 +200,8 @@ def _cluster(
     store: Store, kind: str, records: pl.DataFrame, values: pl.DataFrame, links: pl.DataFrame | None
 ) -> pl.DataFrame:
     records = records.with_columns(pl.col("row").cast(pl.Int64), clean_name=normalise_name("name").fill_null(""))
+    if records.is_empty():  # joins of nothing take their time as well
+        return records.with_columns(rule=pl.lit(None, pl.String), golden_key=pl.lit(None, pl.String))
     none = pl.DataFrame(schema=_LINK)
     found = cluster.resolve(
         records,

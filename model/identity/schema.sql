@@ -28,6 +28,7 @@ create table if not exists identity.product_golden (
     product_key varchar, code varchar, name varchar, specification varchar, category varchar,
     product_line varchar, unit varchar, is_active boolean, record_count bigint
 );
+alter table identity.product_golden add column if not exists warranty_months bigint;
 create table if not exists identity.match_record (
     record ubigint, source varchar, source_id varchar, trade ubigint
 );

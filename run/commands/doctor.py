@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from model import delivery, publish
+from model.identity import match_due
 from ops.errors import C360Error
 from run.commands import check
 from run.context import Context
@@ -18,7 +19,7 @@ def command(context: typer.Context) -> None:
         current = publish.current(state.instance)
         typer.echo(f"served build: {current.version}")
         problems += delivery.problems(state.instance)
-        for note in delivery.notes(state.instance):
+        for note in delivery.notes(state.instance) + match_due.notes(state.instance, current):
             typer.echo(f"note: {note}")
     except C360Error as error:
         problems.append(str(error))

@@ -55,6 +55,8 @@ def show(context: state.Context) -> None:
                 on_picked_change=lambda: None, height=1,
             )  # fmt: skip
         match_bulk.waiting(context)
+        if due := serve.training_due(context.viewer, context.db):
+            st.html(training(look, due))
         if shared := _shared(context):
             st.html(shared)
     with right:
@@ -189,6 +191,21 @@ def _detail(look: Look, row: dict[str, Any]) -> Html | str:
 
 def _two(first: object, second: object) -> Html:
     return join([h(first), tag("span", second, class_="second") if second else ""])
+
+
+def training(look: Look, due: dict[str, Any]) -> Html:
+    """One quiet line: what the matcher was trained on, what has come since, and the command that trains it anew."""
+    said = {
+        "decisions": look.t("trust.train_decisions", n=look.count(due["decisions"])),
+        "records": look.t("trust.train_records", n=look.count(due["records_now"])),
+        "sources": join(
+            [look.t("trust.train_sources"), join([look.label("source", one) for one in due["sources"]], ", ")]
+        ),
+    }
+    then = look.t("trust.train_then", n=look.count(due["records_then"]))
+    parts = join([look.day(due["trained_on"]), h(then), *(said[reason] for reason in due["reasons"])], " · ")
+    do = join([look.t("trust.train_do"), " ", tag("code", due["command"])])
+    return tag("p", parts, " · ", do, class_="muted", id="p-training")
 
 
 def _shared(context: state.Context) -> Html | str:

@@ -70,14 +70,21 @@ def mark(
 
 def settle(size: int, left: Ints, right: Ints, judged: Judged, marks: Marks, settings: Settings) -> Judged:
     """`judged` with name-only pairs moved into the auto band or out of it; `size`: number of records."""
-    clear = clear_records(size, left, right, marks.alike, marks.contradicts, settings)
-    both = clear[left] & clear[right]
-    promoted = marks.promotable & both
-    band = np.where(promoted, AUTO, np.where(marks.demotable & ~both, REVIEW, judged.band)).astype(np.int8)
-    rule = judged.rule.copy()
+    band, promoted = bands(size, left, right, judged.band, marks, settings)
+    rule = list(judged.rule)
     for index in np.flatnonzero(promoted).tolist():
         rule[index] = RULE
     return Judged(band, rule, judged.veto)
+
+
+def bands(
+    size: int, left: Ints, right: Ints, band: npt.NDArray[np.int8], marks: Marks, settings: Settings
+) -> tuple[npt.NDArray[np.int8], Bools]:
+    """`band` per pair once groups of like names are known, and which pairs that moved into the auto band."""
+    clear = clear_records(size, left, right, marks.alike, marks.contradicts, settings)
+    both = clear[left] & clear[right]
+    promoted: Bools = marks.promotable & both
+    return np.where(promoted, AUTO, np.where(marks.demotable & ~both, REVIEW, band)).astype(np.int8), promoted
 
 
 def clear_records(size: int, left: Ints, right: Ints, alike: Bools, against: Bools, settings: Settings) -> Bools:

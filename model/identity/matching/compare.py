@@ -57,7 +57,7 @@ class Comparer:
 
     def compare(self, left: Ints, right: Ints) -> Compared:
         """Levels of the pairs (left[i], right[i])."""
-        scores = self.scorer.score(self._name_of[left], self._name_of[right])
+        scores = self._scores(left, right)
         levels = np.full((len(left), len(self.names)), -1, dtype=np.int8)
         for start in range(0, len(left), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -78,6 +78,13 @@ class Comparer:
         near = np.flatnonzero(other)
         other[near] = self.scorer.other_business(self._name_of[left[near]], self._name_of[right[near]])
         return Compared(self.names, levels, scores, other)
+
+    def _scores(self, left: Ints, right: Ints) -> Floats:
+        """Similarity of the names; those of one pair of names are compared once."""
+        size = self._prepared.table.size
+        code = self._name_of[left] * size + self._name_of[right]
+        distinct, place = np.unique(code, return_inverse=True)
+        return self.scorer.score(distinct // max(size, 1), distinct % max(size, 1))[place]
 
     def _sides(self, name: str, a: Ints, b: Ints) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Both have a value; both have the same."""

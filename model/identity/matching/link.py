@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,26 +24,59 @@ _COUNTRY = 2  # of Prepared.regions: code 00
 IDENTIFIERS = ("tax", "phone", "email", "domain")
 
 
-@dataclass(frozen=True)
+class Reasons(Sequence[str]):
+    """One of few texts per pair, '' where there is none: its number in `names`, whose last one is ''."""
+
+    def __init__(self, names: Sequence[str], code: npt.NDArray[np.int8]) -> None:
+        self.names, self.code = (*names, ""), code
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Reasons:
+        """`texts` as reasons."""
+        if isinstance(texts, cls):
+            return texts
+        names = sorted({*texts} - {""})
+        number = {name: place for place, name in enumerate((*names, ""))}
+        return cls(names, np.array([number[text] for text in texts], dtype=np.int8))
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def __getitem__(self, place: Any) -> Any:
+        return [*self][place] if isinstance(place, slice) else self.names[self.code[place]]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.names.__getitem__, self.code.tolist())
+
+    @property
+    def is_there(self) -> Bools:
+        """Per pair whether there is one."""
+        found: Bools = self.code != len(self.names) - 1
+        return found
+
+    def at(self, chosen: Ints) -> pl.Series:
+        """The texts of the pairs at these positions."""
+        return pl.Series(self.names, dtype=pl.String).gather(self.code[chosen])
+
+
 class Judged:
     """Per pair: band, rule that made it certain ('' if none), veto that forbids it ('' if none)."""
 
-    band: npt.NDArray[np.int8]
-    rule: list[str]
-    veto: list[str]
+    def __init__(self, band: npt.NDArray[np.int8], rule: Sequence[str], veto: Sequence[str]) -> None:
+        self.band, self.rule, self.veto = band, Reasons.of(rule), Reasons.of(veto)
 
     @cached_property
     def is_sure(self) -> Bools:
         """Per pair whether a rule made it certain."""
-        return np.array(list(map(bool, self.rule)), dtype=bool)
+        return self.rule.is_there
 
     @cached_property
     def is_forbidden(self) -> Bools:
         """Per pair whether a veto forbids it."""
-        return np.array(list(map(bool, self.veto)), dtype=bool)
+        return self.veto.is_there
 
 
-def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared: dict[str, Bools]) -> list[str]:
+def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared: dict[str, Bools]) -> Reasons:
     """The deterministic tier: which rule makes a pair one organisation, '' where none does.
 
     `shared`: per identifier whether a record's value stands under too many names to count.
@@ -69,14 +103,12 @@ def certain(prepared: Prepared, found: Compared, left: Ints, right: Ints, shared
     return _first(rules)
 
 
-def _first(rules: list[tuple[str, Bools]]) -> list[str]:
+def _first(rules: list[tuple[str, Bools]]) -> Reasons:
     """Per pair the first rule whose test it passes, '' where none does."""
-    names = np.array([*(rule for rule, _ in rules), ""], dtype=object)
-    chosen = np.full(len(rules[0][1]), len(rules))
+    chosen = np.full(len(rules[0][1]), len(rules), dtype=np.int8)
     for place in reversed(range(len(rules))):
         chosen[rules[place][1]] = place
-    found: list[str] = names[chosen].tolist()
-    return found
+    return Reasons([rule for rule, _ in rules], chosen)
 
 
 def overused(prepared: Prepared, most: int, most_of_name: int) -> dict[str, Bools]:
@@ -94,7 +126,7 @@ def overused(prepared: Prepared, most: int, most_of_name: int) -> dict[str, Bool
     }
 
 
-def vetoes(prepared: Prepared, found: Compared, left: Ints, right: Ints) -> list[str]:
+def vetoes(prepared: Prepared, found: Compared, left: Ints, right: Ints) -> Reasons:
     """What forbids a pair, '' where nothing does."""
     tax, phone = found.of("tax"), found.of("phone")
     hard = (tax == 2) | (found.of("email") == 1)
@@ -119,13 +151,13 @@ def differ_in_place(one: Ints, two: Ints) -> Bools:
     return result
 
 
-def judge(probability: Doubles, rule: list[str], veto: list[str], found: Compared, settings: Settings) -> Judged:
+def judge(probability: Doubles, rule: Reasons, veto: Reasons, found: Compared, settings: Settings) -> Judged:
     """Bands: certain or likely enough and not forbidden → auto; likely, or likely under another name → review.
 
     One phone, domain or address under names that have nothing in common is a park of companies at least as often
     as a change of name, and under one trade name with two kinds of business it is sister companies: a person decides.
     """
-    sure, forbidden = np.array(list(map(bool, rule)), dtype=bool), np.array(list(map(bool, veto)), dtype=bool)
+    sure, forbidden = rule.is_there, veto.is_there
     name, address = found.of("name"), found.of("address")
     telling = (found.of("phone") == 2) | (found.of("email") == 1) | (found.of("domain") == 1) | (found.of("tax") == 2)
     foreign = (name == 0) & (found.name_score < settings.guards.least_name_score)

@@ -50,8 +50,8 @@ class Matching:
                 "bits": self.bits,
                 "probability": self.probability,
                 "band": [_BANDS[band] for band in self.judged.band.tolist()],
-                "rule": self.judged.rule,
-                "veto": self.judged.veto,
+                "rule": [*self.judged.rule],
+                "veto": [*self.judged.veto],
                 "refused": self.refused,
             }
         )

@@ -8,6 +8,7 @@ these weights, of how much of the shorter name is in the longer, and of the simi
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ _FUZZY_FROM = 0.8
 _OTHER_BRANCH = 0.65
 _OTHER_NUMBER = 0.75
 _ONLY_ONE_SIDE = ((IS_PLACE, 0.15), (IS_LEGAL, 0.0), (IS_INDUSTRY, 0.5))
+# per kind of word (the last row: no word) and the kinds that the other name has, as bits: what is left of its weight
+_SHARES = np.ones((5, 8), dtype=np.float32)
+for _bit, (_kind, _share) in enumerate(_ONLY_ONE_SIDE):
+    _SHARES[_kind, (np.arange(8) >> _bit) & 1 == 0] = _share
 _LONG = 250  # letters from which rounding makes unequal names equal
 _SLACK = 1e-4
 
@@ -49,6 +54,17 @@ class NameScorer:
         # one row per place of a word: what is done to all pairs at once then lies in a row
         self._weights: Floats = np.ascontiguousarray(weights.T)
         self._words: Words = np.ascontiguousarray(table.words.T)
+        said = {word: place for place, word in enumerate(sorted({*chain.from_iterable(table.businesses)}))}
+        # a bit per kind of business, 64 to an array
+        self._businesses = np.zeros((-(-len(said) // 64), len(table.businesses)), dtype=np.uint64)
+        for number, words in enumerate(table.businesses):
+            for word in words:
+                self._businesses[said[word] // 64, number] |= np.uint64(1) << np.uint64(said[word] % 64)
+        kinds = table.kind[table.words]
+        self._kinds = np.ascontiguousarray(np.where(kinds < 0, 4, kinds).T.astype(np.uint8) * 8)
+        self._has = np.zeros(table.size, dtype=np.uint8)
+        for bit, (kind, _) in enumerate(_ONLY_ONE_SIDE):
+            self._has |= ((kinds == kind).any(axis=1) << bit).astype(np.uint8)
 
     def score(self, left: Ints, right: Ints) -> Floats:
         """Similarity of names `left[i]` and `right[i]`."""
@@ -64,11 +80,12 @@ class NameScorer:
 
     def other_business(self, left: Ints, right: Ints) -> Bools:
         """Both names say what business it is, and not the same: sister companies share all else."""
-        kinds, size = self._table.businesses, len(self._table.businesses)
-        code = self._table.business[left] * size + self._table.business[right]
-        keys, inverse = np.unique(code, return_inverse=True)
-        pairs = [(kinds[key // size], kinds[key % size]) for key in keys.tolist()]
-        return np.array([bool(a) and bool(b) and a.isdisjoint(b) for a, b in pairs], dtype=bool)[inverse]
+        one, two = self._table.business[left], self._table.business[right]
+        common = np.zeros(len(left), dtype=bool)
+        for bits in self._businesses:
+            common |= (bits[one] & bits[two]) != 0
+        result: Bools = ~common & (one != 0) & (two != 0)  # number 0 is of those that say nothing
+        return result
 
     def _chunk(self, left: Ints, right: Ints, _: Ints, width: int) -> Floats:
         a, b, wa, wb, in_a, in_b = self._aligned(left, right, width)
@@ -113,12 +130,13 @@ class NameScorer:
 
     def _aligned(self, left: Ints, right: Ints, width: int) -> tuple[Words, Words, Floats, Floats, Bools, Bools]:
         """Words of both sides, their weights in this pair, and which of them stand on the other side too."""
-        a, b = self._words[:width, left], self._words[:width, right]
-        wa, wb = self._mutual(a, b, self._weights[:width, left], self._weights[:width, right])
+        a, b = self._words[:width].take(left, axis=1), self._words[:width].take(right, axis=1)
+        wa, wb = self._mutual(left, right, width), self._mutual(right, left, width)
         in_a, in_b = np.zeros(a.shape, dtype=bool), np.zeros(b.shape, dtype=bool)
+        named = b + (b < 0) * np.int32(-1)  # no word equals no word
         for x in range(width):
             for y in range(width):
-                equal = (a[x] == b[y]) & (a[x] >= 0)
+                equal = a[x] == named[y]
                 in_a[x] |= equal
                 in_b[y] |= equal
         return a, b, wa, wb, in_a, in_b
@@ -132,15 +150,13 @@ class NameScorer:
             score[mixed] = np.maximum(score[mixed], 0.9 * _compare(one, two, fuzz.ratio) / 100)
         return score
 
-    def _mutual(self, a: Words, b: Words, wa: Floats, wb: Floats) -> tuple[Floats, Floats]:
-        """Weights of the pair: a place, legal form or industry that only one side gives says little."""
-        kind_a, kind_b = self._table.kind[a], self._table.kind[b]
-        for kind, share in _ONLY_ONE_SIDE:
-            one, two = kind_a == kind, kind_b == kind
-            has_a, has_b = one.any(axis=0), two.any(axis=0)
-            wa *= np.where(one & ~has_b, np.float32(share), np.float32(1))
-            wb *= np.where(two & ~has_a, np.float32(share), np.float32(1))
-        return wa, wb
+    def _mutual(self, names: Ints, others: Ints, width: int) -> Floats:
+        """Weights of the words of `names` in pairs: a place, legal form or industry only one side gives says little."""
+        place = self._kinds[:width].take(names, axis=1)
+        place += self._has[others]
+        weights: Floats = self._weights[:width].take(names, axis=1)
+        weights *= _SHARES.ravel().take(place)
+        return weights
 
     def _open(self, a: Words, b: Words, wa: Floats, wb: Floats) -> tuple[Ints, Ints, Ints]:
         """Pair, place on the left and place on the right of words that may be similar: weighty ones not yet aligned."""
