@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from model import schema, staging, warehouse
+from model import parsed, schema, staging, warehouse
 from model.identity import survivorship
 from model.receivables import ledger
 from model.receivables.exposure import RATES, components_sql, limits_sql
@@ -84,7 +84,7 @@ def stage(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
 def run_models(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that alert rules and digests read, by the product's own models."""
     for model in needed():
-        con.execute(f"create or replace table {model.name} as {model.sql}")
+        parsed.execute(con, f"create or replace table {model.name} as {model.sql}")
 
 
 @cache

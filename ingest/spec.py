@@ -182,6 +182,7 @@ from ingest.spec_parts import (
 )
 from ingest.spec_sql import SqlSpec
 from ingest.spec_totals import TotalSpec
+from ops import toml_texts
 
 SHIPPED = Path(__file__).parent / "sources"
 
@@ -255,6 +256,7 @@ class AssertionsSpec(Strict):
 
     min_rows: int = 0
     max_rows: int | None = None
+    max_age_minutes: int | None = None
     required: list[str] = []
     bounded: bool = False
 
@@ -386,7 +388,7 @@ class SourceSpec(Strict):
             )
         path = found[connector] / "source.toml"
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            raw = toml_texts.read(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise SpecError(f"{path} is not valid TOML: {error}") from error
         return cls.parse(raw, f"{connector}/source.toml", found[connector])

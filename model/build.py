@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlalchemy import func, select
 
-from model import build_delta, build_merge, build_run, build_settings, conform, publish, search, staging, warehouse
+from model import (
+    build_delta,
+    build_merge,
+    build_profile,
+    build_run,
+    build_settings,
+    conform,
+    publish,
+    search,
+    staging,
+    warehouse,
+)
 from model.identity import (
     crosswalks,
     customers,
@@ -38,7 +49,6 @@ if TYPE_CHECKING:
 
 LEASE = "build"
 FULL_SHARE = 0.2
-_LEDGER_ENTITIES = ("invoice", "receipt", "credit_note", "allocation")
 
 
 @dataclass
@@ -232,8 +242,7 @@ def _full(
         ):
             _replace(con, name, rows)
         match_build.replace(con)
-        for entity, relation in shown.items():
-            _write_meta(con, entity, relation)
+        build_profile.write(con, shown)
         total = build_run.run_full(con, build_id, shown, say)
         con.execute("delete from meta.changes")
         values = {"signature": signature, "decision": str(decision), "build_id": build_id}
@@ -263,8 +272,7 @@ def _incremental(
     is_filtered = state.get("is_filtered") == "1" or build_delta.has_hidden(con, "select source from meta.changes")
     shown = build_delta.shown(con, is_filtered=is_filtered)
     changes: build_delta.Changes = {f"staging.{entity}": warehouse.ALL_COLUMNS for entity in entities}
-    for entity in sorted(entities):
-        changes |= _write_meta(con, entity, shown[entity])
+    changes |= build_profile.write(con, {entity: shown[entity] for entity in entities})
     rows = con.execute("select distinct entity from meta.staging_profile").fetchall()
     inc = build_delta.Increment(set(entities), shown, {str(row[0]) for row in rows}, changes=changes)
     build_delta.resolve(con, store, inc, int(state.get("decision", 0)), matcher)
@@ -326,37 +334,6 @@ def _merge_identity(con: duckdb.DuckDBPyConnection, inc: build_delta.Increment) 
 def _replace(con: duckdb.DuckDBPyConnection, name: str, rows: str) -> None:
     con.execute(f"delete from identity.{name}")
     con.execute(f"insert into identity.{name} by name select * from delta.identity.{rows}")
-
-
-def _write_meta(con: duckdb.DuckDBPyConnection, entity: str, shown: str) -> build_delta.Changes:
-    """Profile of a staging table and the first run of a ledger entity; the tables in which that changed anything."""
-    con.execute(f"""
-        create or replace temp table profile as
-        select source, count(*) filter (where seen_to is null and not is_deleted) as current_count,
-            count(*) as version_count, max(seen_from) as last_seen_at
-        from {shown} group by source
-    """)
-    con.execute("delete from meta.staging_profile where entity = ?", [entity])
-    con.execute(f"""
-        insert into meta.staging_profile
-        select source, '{entity}', current_count, version_count, last_seen_at from profile
-    """)
-    changes = {"meta.staging_profile": warehouse.ALL_COLUMNS}
-    if entity in _LEDGER_ENTITIES:
-        first = f"select '{entity}' as entity, source, min(run_id) as run_id from staging.{entity} group by source"
-        con.execute(f"create or replace temp table first_run_now as {first}")
-        known = f"select * from meta.first_run where entity = '{entity}'"
-        differs = con.execute(f"""
-            select count(*) from (
-                (select * from first_run_now except {known}) union all
-                ({known} except select * from first_run_now)
-            )
-        """).fetchall()
-        if differs[0][0]:
-            con.execute("delete from meta.first_run where entity = ?", [entity])
-            con.execute("insert into meta.first_run select * from first_run_now")
-            changes["meta.first_run"] = warehouse.ALL_COLUMNS
-    return changes
 
 
 def _last_decision(store: Store) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from model import build_run, warehouse
+from model import build_run, parsed, warehouse
 from model.build_delta import Changes, Increment
 from model.build_slices import Slicer
 from model.warehouse import ALL_COLUMNS, Model
@@ -82,12 +82,11 @@ def run(con: duckdb.DuckDBPyConnection, inc: Increment) -> Outcome:
             if table.startswith(("core.", "marts.")):
                 used = columns[table]
                 listed = "*" if "*" in used else ", ".join(sorted(used | {"customer_key"}))
-                con.execute(f"""
-                    create or replace table delta.{table} as select {listed} from {table} where {_found(table)}
-                """)
+                cut = f"create or replace table delta.{table} as select {listed} from {table} where {_found(table)}"
+                parsed.execute(con, cut)
                 tables[table] = f"delta.{table}"
         target = f"delta.{model.name}"
-        con.execute(f"create or replace table {target} as {warehouse.redirect(model.sql, tables)}")
+        parsed.execute(con, f"create or replace table {target} as {warehouse.redirect(model.sql, tables)}")
         tables[model.name] = target
         if is_dirty:
             _compare(con, model, inc.changes, outcome)
@@ -123,16 +122,14 @@ def _compare(con: duckdb.DuckDBPyConnection, model: Model, changes: Changes, out
     others = [column for column in columns if column not in keys]
     marks = "".join(f', o."{column}" is distinct from n."{column}" as "{column}"' for column in others)
     differs = " or ".join(["row_id is null", "new_id is null", *(f'"{column}"' for column in others)])
-    con.execute(f"""
-        create or replace table {_diff(model)} as
-        with pair as (select o.row_id, n.new_id{marks} from {old} as o full join {new} as n on {same})
-        select * from pair where {differs}
-    """)
+    pairs = f"select o.row_id, n.new_id{marks} from {old} as o full join {new} as n on {same}"
+    parsed.execute(
+        con,
+        f"create or replace table {_diff(model)} as with pair as ({pairs}) select * from pair where {differs}",
+    )
     moved = "".join(f', bool_or("{column}")' for column in others)
-    gone, came, lonely, *flags = con.execute(f"""
-        select count(row_id), count(new_id), count(*) filter (row_id is null or new_id is null){moved}
-        from {_diff(model)}
-    """).fetchall()[0]
+    counts = f"count(row_id), count(new_id), count(*) filter (row_id is null or new_id is null){moved}"
+    gone, came, lonely, *flags = parsed.execute(con, f"select {counts} from {_diff(model)}").fetchall()[0]
     if not gone and not came:
         return
     build_run.check(con, model, new)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from model import warehouse
+from model import parsed, warehouse
 from model.warehouse import Model
 from ops import clock
 from ops.errors import FatalError
@@ -32,6 +32,7 @@ COUNTED = {
     "core.fct_interaction": "interaction",
     "core.fct_opportunity": "opportunity",
     "core.fct_contract": "contract",
+    "core.dim_asset": "asset",
     "core.fct_milestone": "milestone",
     "core.dim_contact": "contact",
     "core.dim_project": "project",
@@ -76,7 +77,7 @@ def create(con: duckdb.DuckDBPyConnection, model: Model, tables: dict[str, str])
     """Create the model's table anew, sorted by its cluster columns, and test it; returns its rows."""
     body = warehouse.redirect(model.sql, tables)
     order = ", ".join(model.cluster)
-    made = con.execute(f"create or replace table {model.name} as select * from (\n{body}\n) order by {order}")
+    made = parsed.execute(con, f"create or replace table {model.name} as select * from (\n{body}\n) order by {order}")
     rows = int(made.fetchall()[0][0])
     if rows:  # an empty table breaks no contract
         check(con, model, model.name)
@@ -126,9 +127,9 @@ def check(con: duckdb.DuckDBPyConnection, model: Model, rows: str) -> None:
     keys = ", ".join(model.key)
     lacking = "".join(f", count(*) - count({column}) as n{i}" for i, column in enumerate(model.not_null))
     sums = "".join(f", coalesce(sum(n{i}), 0)" for i, _ in enumerate(model.not_null))
-    most, *missing = con.execute(f"""
-        select coalesce(max(n), 0){sums} from (select count(*) as n{lacking} from {rows} group by {keys})
-    """).fetchall()[0]
+    most, *missing = parsed.execute(
+        con, f"select coalesce(max(n), 0){sums} from (select count(*) as n{lacking} from {rows} group by {keys})"
+    ).fetchall()[0]
     if most > 1:
         twice = con.execute(f"select {keys} from {rows} group by {keys} having count(*) > 1 limit 1").fetchall()
         raise FatalError(
@@ -165,7 +166,7 @@ def check_counts(con: duckdb.DuckDBPyConnection, changes: Container[str] | None 
         f"(select coalesce(sum(current_count), 0) from meta.staging_profile where entity = '{entity}')"
         for table, entity in chosen.items()
     )
-    row = con.execute(f"select {counts}").fetchall()[0]
+    row = parsed.execute(con, f"select {counts}").fetchall()[0]
     for (table, entity), out, came in zip(chosen.items(), row[::2], row[1::2], strict=True):
         if out != came:
             raise CountMismatchError(

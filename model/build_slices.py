@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 import duckdb
 
+from model import parsed
 from model.build_delta import Increment
 from model.build_records import CHILDREN, FALLBACKS, OWN
 from model.identity import customers
@@ -76,8 +77,10 @@ class Slicer:
 
     def _begin(self, entity: str) -> None:
         """An empty slice, and delta.main.in_<entity>: the row ids of what is in it."""
-        self.con.execute(f"create or replace table delta.staging.{entity} as from {self.inc.shown[entity]} limit 0")
-        self.con.execute(f"create or replace table delta.main.in_{entity} (row_id bigint)")
+        parsed.execute(
+            self.con, f"create or replace table delta.staging.{entity} as from {self.inc.shown[entity]} limit 0"
+        )
+        parsed.execute(self.con, f"create or replace table delta.main.in_{entity} (row_id bigint)")
 
     def _own(self, entity: str) -> None:
         value = "e.source_id" if entity == "customer" else "coalesce(e.customer_id, '')"
@@ -90,17 +93,22 @@ class Slicer:
         relation, table, there = self.inc.shown[entity], f"delta.staging.{entity}", f"delta.main.in_{entity}"
         if not relation.startswith("warehouse."):
             known = f"anti join {table} as h on {_NO_VERSION}"
-            self.con.execute(f"insert into {table} select e.* from {relation} as e {joins} {known} where {where}")
+            parsed.execute(
+                self.con, f"insert into {table} select e.* from {relation} as e {joins} {known} where {where}"
+            )
             return
         # only what `joins` names is looked through; other columns are then read only where there is something to read
-        found = self.con.execute(f"""
+        found = parsed.execute(
+            self.con,
+            f"""
             create or replace table delta.main.found as
             select row_id from (select e.rowid as row_id from {relation} as e {joins} where {where})
             anti join {there} using (row_id)
-        """).fetchall()
+        """,
+        ).fetchall()
         if found[0][0]:
-            self.con.execute(f"insert into {table} from {relation} where rowid in (from delta.main.found)")
-            self.con.execute(f"insert into {there} from delta.main.found")
+            parsed.execute(self.con, f"insert into {table} from {relation} where rowid in (from delta.main.found)")
+            parsed.execute(self.con, f"insert into {there} from delta.main.found")
 
     def _add_versions(self, entity: str) -> None:
         """A record's versions belong together, whichever customer an older one stood under."""
@@ -108,11 +116,14 @@ class Slicer:
         others = f"semi join {table} as s on s.source = e.source and s.source_id = e.source_id"
         # few versions have ended, so that the larger part of the table need not be looked at
         self._add(entity, others, "e.seen_to is not null")
-        lacking = self.con.execute(f"""
+        lacking = parsed.execute(
+            self.con,
+            f"""
             select count(*) from (
                 select 1 from {table} group by source, source_id having count(*) filter (seen_to is null) = 0
             )
-        """).fetchall()
+        """,
+        ).fetchall()
         if lacking[0][0]:
             self._add(entity, others, "e.seen_to is null")
 
@@ -136,11 +147,14 @@ class Slicer:
 
     def _add_parents(self, entity: str, column: str, parent: str) -> None:
         """Add the records that rows of `entity` name and the slice lacks; what it holds it holds in every version."""
-        lacking = self.con.execute(f"""
+        lacking = parsed.execute(
+            self.con,
+            f"""
             create or replace table delta.main.named_parent as
             select source, {column} as source_id from delta.staging.{entity} where {column} is not null
             except select source, source_id from delta.staging.{parent}
-        """).fetchall()
+        """,
+        ).fetchall()
         if lacking[0][0]:
             named = "semi join delta.main.named_parent as c on c.source = e.source and c.source_id = e.source_id"
             self._add(parent, named)
@@ -153,19 +167,25 @@ class Slicer:
             if entity in self.cut
         )
         if named:
-            self.con.execute(f"""
+            parsed.execute(
+                self.con,
+                f"""
                 insert into delta.identity.customer_crosswalk
                 select x.* from delta.identity.crosswalk_now as x
                 semi join ({named}) as n using (source, source_id)
                 anti join delta.identity.customer_crosswalk as h using (source, source_id)
-            """)
+            """,
+            )
         if "project" in self.cut:
-            self.con.execute(f"""
+            parsed.execute(
+                self.con,
+                f"""
                 insert into delta.identity.project_crosswalk
                 select * from {_PROJECTS} as x
                 semi join delta.staging.project as p using (source, source_id)
                 anti join delta.identity.project_crosswalk as h using (source, source_id)
-            """)
+            """,
+            )
 
 
 def _closed(wanted: AbstractSet[str]) -> set[str]:

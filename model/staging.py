@@ -14,6 +14,21 @@ from ops.instance import Instance
 # A thread fills and compresses groups of its own while it inserts; DuckDB's 122,880 rows would be left to the commit.
 ROW_GROUP = 30_720
 MEMORY_BYTES = 128 * 1024 * 1024
+# document_rows: which rows came out of which document, kept where that is not one row under the document's own id.
+# changes: keys that changed in staging and that no build has taken up yet; the builder reads and clears them.
+_RECORDS_DDL = """
+CREATE SCHEMA IF NOT EXISTS staging;
+CREATE SCHEMA IF NOT EXISTS meta;
+CREATE TABLE IF NOT EXISTS meta.staged_runs (
+    source VARCHAR, stream VARCHAR, run_id VARCHAR, landed BIGINT, deduplicated BIGINT, staged BIGINT,
+    unchanged BIGINT, rejected BIGINT, mapping_hash VARCHAR, staged_at TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS meta.documents (source VARCHAR, stream VARCHAR, id VARCHAR, hash VARCHAR);
+CREATE TABLE IF NOT EXISTS meta.document_rows (
+    source VARCHAR, stream VARCHAR, mapping VARCHAR, id VARCHAR, source_id VARCHAR
+);
+CREATE TABLE IF NOT EXISTS meta.changes (entity VARCHAR, source VARCHAR, source_id VARCHAR, seen_at TIMESTAMPTZ);
+"""
 
 
 def columns(entity: schema.Entity) -> dict[str, str]:
@@ -25,7 +40,9 @@ def columns(entity: schema.Entity) -> dict[str, str]:
 def layout(*others: str) -> str:
     """A digest of the tables that `create` and warehouse.prepare make, and of `others` (DDL)."""
     wanted = [(entity.name, columns(entity)) for entity in schema.entities().values()]
-    return hashlib.blake2b(repr((wanted, warehouse.META_DDL, others)).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        repr((wanted, warehouse.META_DDL, _RECORDS_DDL, others)).encode(), digest_size=16
+    ).hexdigest()
 
 
 def create(con: duckdb.DuckDBPyConnection) -> None:
@@ -34,24 +51,7 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
     Grain of staging.<entity>: one row per (source, source_id, seen_from); current rows have seen_to NULL.
     A column that a newer schema adds is added to an existing table; nothing is ever dropped.
     """
-    con.execute("CREATE SCHEMA IF NOT EXISTS staging")
-    con.execute("CREATE SCHEMA IF NOT EXISTS meta")
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS meta.staged_runs ("
-        "source VARCHAR, stream VARCHAR, run_id VARCHAR, landed BIGINT, deduplicated BIGINT, staged BIGINT, "
-        "unchanged BIGINT, rejected BIGINT, mapping_hash VARCHAR, staged_at TIMESTAMPTZ)"
-    )
-    con.execute("CREATE TABLE IF NOT EXISTS meta.documents (source VARCHAR, stream VARCHAR, id VARCHAR, hash VARCHAR)")
-    # Which rows came out of which document, kept where that is not one row under the document's own id.
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS meta.document_rows ("
-        "source VARCHAR, stream VARCHAR, mapping VARCHAR, id VARCHAR, source_id VARCHAR)"
-    )
-    # Keys that changed in staging and that no build has taken up yet: the builder reads and clears them.
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS meta.changes ("
-        "entity VARCHAR, source VARCHAR, source_id VARCHAR, seen_at TIMESTAMPTZ)"
-    )
+    con.execute(_RECORDS_DDL)
     existing: dict[str, set[str]] = {}
     rows = con.execute(
         "SELECT table_name, column_name FROM information_schema.columns "
@@ -74,12 +74,26 @@ def open_warehouse(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
     """The builder's own connection to warehouse/warehouse.duckdb, in UTC, with the staging schema present."""
     con = warehouse.connect(warehouse.warehouse_path(instance.warehouse), row_group=ROW_GROUP)
     try:
-        con.execute("BEGIN")  # one write to disk for all tables
-        create(con)
-        con.execute("COMMIT")
+        _lay_out(con)
         yield con
     finally:
         con.close()
+
+
+def _lay_out(con: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing, unless the warehouse was laid out by this very code."""
+    wanted = layout()
+    try:
+        if con.execute("SELECT value FROM meta.state WHERE key = 'staging'").fetchall() == [(wanted,)]:
+            return
+    except duckdb.CatalogException:
+        pass  # an empty warehouse
+    con.execute("BEGIN")  # one write to disk for all tables
+    warehouse.prepare(con)
+    create(con)
+    con.execute("DELETE FROM meta.state WHERE key = 'staging'")
+    con.execute("INSERT INTO meta.state VALUES ('staging', ?)", [wanted])
+    con.execute("COMMIT")
 
 
 def spare(con: duckdb.DuckDBPyConnection) -> None:

@@ -97,6 +97,20 @@ LONG = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _laid_out_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stores and warehouses that a test makes begin as copies of those that this process made first.
+
+    What makes them is the product itself, once for every process instead of once for every test: a new store is
+    migrated from nothing and a new warehouse laid out from nothing, and their files are kept as they are then.
+    """
+    # imported late: what sets the environment above must come first
+    from tests import laid_out
+
+    with laid_out.once(tmp_path_factory.mktemp("laid_out")):
+        yield
+
+
 @pytest.fixture(scope="module")
 def demo_company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The demo company that all tests of a run share; the clock stands on its day while it is used."""

@@ -16,10 +16,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model import schema
+from ops import toml_texts
 from ops.errors import FatalError
 
 FOLDER = Path(__file__).parent
-CONVERSIONS = ("trim", "nfkc", "upper", "lower", "name", "phone", "email", "digits", "domain", "strip_html")
+CONVERSIONS = ("trim", "nfkc", "upper", "lower", "name", "phone", "email", "digits", "domain", "strip_html", "serial")
 
 
 class Strict(BaseModel):
@@ -291,7 +292,7 @@ def load(
     found = [path for path in places if path.is_file()]
     for path in found:
         try:
-            raw = _lay_over(raw, tomllib.loads(path.read_text(encoding="utf-8")))
+            raw = _lay_over(raw, toml_texts.read(path.read_text(encoding="utf-8")))
         except tomllib.TOMLDecodeError as error:
             raise FatalError(f"{path.name} is not valid TOML: {error}", remedy="correct the line it names") from error
     if not found:

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from model import publish
+from model import parsed, publish
 from model.publish import Published
 from ops import clock
 from ops.instance import Instance
@@ -59,14 +59,16 @@ class Served:
     def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """All rows of a query as dictionaries."""
         self.query_count += 1
-        result = self.cursor().execute(sql, parameters or [])
+        cursor = self.cursor()
+        result = cursor.execute(parsed.statement(cursor, sql), parameters or [])
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def frame(self, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None) -> pl.DataFrame:
         """All rows of a query as a frame: for tables with many rows."""
         self.query_count += 1
-        found = pl.from_arrow(self.cursor().sql(sql, params=parameters or []).to_arrow_table())
+        cursor = self.cursor()
+        found = pl.from_arrow(cursor.sql(parsed.statement(cursor, sql), params=parameters or []).to_arrow_table())
         if not isinstance(found, pl.DataFrame):
             raise TypeError("an Arrow table did not become a frame")
         return found
