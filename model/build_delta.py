@@ -235,18 +235,36 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> Non
     if "employee" in inc.entities:
         _owners_by_name(con, inc)
     if "product" in inc.entities:
-        con.execute("""
+        _products(con, inc)
+
+
+def _products(con: duckdb.DuckDBPyConnection, inc: Increment) -> None:
+    """Order lines and assets whose product is another one now, and assets of products with another warranty."""
+    con.execute("""
+        create or replace table delta.main.warranted as
+        select distinct product_key from (
+            (select product_key, warranty_months from identity.product_golden
+             except select product_key, warranty_months from delta.identity.product_golden)
+            union all
+            (select product_key, warranty_months from delta.identity.product_golden
+             except select product_key, warranty_months from identity.product_golden)
+        )
+    """)
+    for entity, more in (("sales_order_line", "false"), ("asset", "true")):
+        warranted = f"{more} and product_key in (from delta.main.warranted)"
+        con.execute(f"""
             create or replace table delta.main.goods as
             select distinct source, source_id from (
                 (select * from identity.product_crosswalk except select * from delta.identity.product_crosswalk)
                 union all
                 (select * from delta.identity.product_crosswalk except select * from identity.product_crosswalk)
+                union all (select * from delta.identity.product_crosswalk where {warranted})
             )
         """)
-        _add_changed(con, inc, "sales_order_line", "delta.main.goods", "product_id")
-        con.execute("""
+        _add_changed(con, inc, entity, "delta.main.goods", "product_id")
+        con.execute(f"""
             insert into delta.main.changed
-            select 'sales_order_line', source, source_id from staging.sales_order_line
+            select '{entity}', source, source_id from staging.{entity}
             where upper(trim(product_code)) in (
                 (select code from (
                     select * from identity.product_code except select * from delta.identity.product_code
@@ -254,6 +272,7 @@ def _people(con: duckdb.DuckDBPyConnection, store: Store, inc: Increment) -> Non
                 union (select code from (
                     select * from delta.identity.product_code except select * from identity.product_code
                 ))
+                union (select code from delta.identity.product_code where {warranted})
             )
         """)
 

@@ -13,7 +13,7 @@ import duckdb
 from model.identity import customers
 
 OWN = ("contact", "opportunity", "contract", "sales_order", "shipment", "invoice", "receipt", "credit_note",
-       "ticket", "interaction")  # fmt: skip
+       "ticket", "interaction", "asset")  # fmt: skip
 # child → (column, parent) pairs; a child stands under the customer of its parent
 CHILDREN: dict[str, tuple[tuple[str, str], ...]] = {
     "sales_order_line": (("order_id", "sales_order"),),
@@ -40,6 +40,7 @@ TABLES = {
     "sales_order": "core.fct_order",
     "sales_order_line": "core.fct_order_line",
     "shipment": "core.fct_shipment",
+    "asset": "core.dim_asset",
     "invoice": "core.fct_plan_row",
     "receipt": "core.fct_receipt",
     "credit_note": "core.fct_credit_note",

@@ -3,7 +3,7 @@
     customer(customer_key, name, owner_key)             who may see it
     entry(id, customer_key, kind, value, folded, mask)  what can be found, one row per value; ids carry the rank
     words                                               FTS5 over own tokens by entry id; scope and mask too
-    document(customer_key, kind, value, folded)         order, invoice, contract and ticket numbers, by prefix
+    document(customer_key, kind, value, folded)         numbers of orders, invoices, tickets, devices …, by prefix
 
 Ids are rank first: the kind's weight, then the shorter value, then a running number. The index lists matches by id,
 so a reader that stops early has read the best. The scope filters inside the index, before any limit. A value of a kind
@@ -83,6 +83,7 @@ select customer_key, kind, number from (
     union select customer_key, 'contract', number from core.fct_contract
     union select customer_key, 'shipment', number from core.fct_shipment
     union select customer_key, 'ticket', number from core.fct_ticket
+    union select customer_key, 'serial', serial_number from core.dim_asset
 ) where number is not null and number <> '' and customer_key <> 'C000000'"""
 
 

@@ -167,8 +167,8 @@ def _crm_merge(world: World, rng: Random, moment: int) -> bool:
     row = next(r for r in world.salesforce["Account"] if r["Id"] == loser)
     dirt.delete(world, row, moment)
     row["MasterRecordId"] = entity.crm_ids[0]
-    for table in ("Contact", "Opportunity", "Task", "Event", "Contract"):
-        for child in world.salesforce[table]:
+    for table in ("Contact", "Opportunity", "Task", "Event", "Contract", "Asset"):
+        for child in world.salesforce.get(table, ()):
             if child["AccountId"] == loser:
                 child["AccountId"] = entity.crm_ids[0]
                 _touch(child, moment)

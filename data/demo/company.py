@@ -17,6 +17,7 @@ from data.demo import (
     contradictions,
     delivery,
     departures,
+    devices,
     dirt,
     interactions,
     masters,
@@ -98,3 +99,4 @@ def _build(world: World) -> None:
     departures.build(world)
     chains.build(world)
     closing.build(world)
+    devices.build(world)

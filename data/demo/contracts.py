@@ -60,6 +60,7 @@ def contract(world: World, entity: Entity, start: int, fields: Record) -> str:
         "Owner_Forecast__c": None,
         "Renewal_Of__c": None,
         "Auto_Renew__c": False,
+        "Service_Level__c": None,
         **fields,
     }
     moment = timing.at(signed, 50000)

@@ -31,6 +31,7 @@ MATERIAL_GROUPS = {
     name: 41001 + k for k, name in enumerate(["测量设备", "传感器", "在线检测", "耗材备件", "软件", "服务"])
 }
 CARRIER_IDS = {name: 42001 + k for k, name in enumerate(CARRIERS)}
+WARRANTY_MONTHS = {"测量设备": 18.0, "传感器": 12.0, "在线检测": 12.0}
 SETTLE_TYPES = {
     "cash": (1, "JSFS01_SYS", "现金"),
     "transfer": (4, "JSFS04_SYS", "电汇"),
@@ -138,6 +139,7 @@ def _materials(world: World, old: int) -> None:
                 "Family": line,
                 "Description": erp["FSpecification"],
                 "Unit__c": unit,
+                "Warranty_Months__c": WARRANTY_MONTHS.get(line),
                 "IsActive": erp["FForbidStatus"] == "A",
             }
             world.sf("Product2", world.sf_id("01t", "product"), timing.at(old, 36000), 0, fields)

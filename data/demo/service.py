@@ -14,7 +14,7 @@ PRIORITIES = ("low", "normal", "normal", "normal", "high", "high", "urgent")
 REPLY_HOURS = {"urgent": 1, "high": 4, "normal": 8, "low": 24}
 SOLVE_HOURS = {"urgent": 8, "high": 24, "normal": 72, "low": 120}
 _CHANNELS = ("web", "email", "voice", "voice", "api", "chat")
-_FIELDS = (360001, 360002, 360003, 360004)
+_FIELDS = (360001, 360002, 360003, 360004, 360005)
 
 
 def _when(world: World, rng: Random, entity: Entity) -> list[int]:
@@ -77,6 +77,7 @@ def ticket(world: World, entity: Entity, number: int, created: int, fields: Reco
             {"id": _FIELDS[1], "value": timing.utc(fields["callback"]) if fields.get("callback") else None},
             {"id": _FIELDS[2], "value": timing.utc(replied) if replied else None},
             {"id": _FIELDS[3], "value": None},
+            {"id": _FIELDS[4], "value": fields.get("serial")},
         ],
         "due_at": None,
         "satisfaction_rating": {"score": fields["score"]},

@@ -86,6 +86,7 @@ _TEXT: dict[str, Callable[[pl.Expr], pl.Expr]] = {
         v.str.normalize("NFKC").str.replace_all("[\u200b\ufeff]", "").str.replace_all(r"\s+", " ")
     ),
     "email": _email,
+    "serial": lambda v: trimmed(v.str.normalize("NFKC").str.to_uppercase().str.replace_all(r"[^\p{L}\p{N}]", "")),
     "digits": lambda v: trimmed(v.str.replace_all(r"\D", "")),
     "domain": lambda v: trimmed(
         v.str.to_lowercase().str.replace(r"^[a-z]+://", "").str.replace(r"^www\.", "").str.replace(r"[/?#:].*$", "")

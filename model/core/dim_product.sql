@@ -11,6 +11,7 @@ select
     category,
     product_line,
     unit,
+    warranty_months,
     is_active,
     record_count
 from identity.product_golden

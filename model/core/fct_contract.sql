@@ -40,6 +40,7 @@ select
     contract.opportunity_id,
     coalesce(contract.auto_renew, false) as auto_renew,
     contract.owner_forecast_percent,
+    contract.service_level,
     contract.entered_at,
     contract.source_updated_at
 from contract

@@ -41,6 +41,8 @@ select
     ticket.kind,
     ticket.channel,
     ticket.product_code,
+    ticket.serial_number,
+    ticket.serial_key,
     ticket.created_at,
     ticket.first_responded_at,
     ticket.solved_at,

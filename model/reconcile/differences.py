@@ -14,7 +14,9 @@ from model.reconcile.rule import ENTRY, Rule, is_shipped
 
 CLASSES = ("missing", "amount", "currency", "duplicate", "timing")
 OUTSIDE = "before_history"
-ENTRY_MARTS = ("marts.mart_chain_entry", "marts.mart_cash_entry", "marts.mart_collision_entry")
+ENTRY_MARTS = (
+    "marts.mart_chain_entry", "marts.mart_cash_entry", "marts.mart_collision_entry", "marts.mart_claim_entry",
+)  # fmt: skip
 RESULT_MARTS = ("marts.mart_reconciliation", "marts.mart_reconciliation_cash")
 _SQL = tuple(Path(__file__).with_name(name) for name in ("documents.sql", "differences.sql"))
 

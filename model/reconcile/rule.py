@@ -1,8 +1,8 @@
 """The form of a reconciliation rule: two sides, each a list of measures, and when they may differ.
 
-A measure is a name in the column `measure` of marts.mart_chain_entry, mart_cash_entry or mart_collision_entry, or one
-that the rule brings along as SQL. Shipped rules stand in rules/; a file of the same id in config/reconcile replaces
-the keys it names, any other file there is a further rule.
+A measure is a name in the column `measure` of marts.mart_chain_entry, mart_cash_entry, mart_collision_entry or
+mart_claim_entry, or one that the rule brings along as SQL. Shipped rules stand in rules/; a file of the same id in
+config/reconcile replaces the keys it names, any other file there is a further rule.
 """
 
 from __future__ import annotations

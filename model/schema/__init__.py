@@ -35,7 +35,10 @@ _DUCKDB = {
 
 
 class Column(BaseModel):
-    """One canonical column. `default` is what a template leaves empty ("=other" copies that column)."""
+    """One canonical column. `default` is what a template leaves empty ("=other" copies that column).
+
+    `is_derived`: made of the column that `default` names, so templates do not ask for it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,6 +53,7 @@ class Column(BaseModel):
     lookup: tuple[str, ...] = ()
     refers_to: tuple[str, ...] = ()
     default: str | None = None
+    is_derived: bool = False
     example: str = ""
 
     @property

@@ -45,6 +45,7 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     connection.execute(TABLES.format(many=MANY))
     for name in ("order", "contract", "shipment", "ticket"):
         connection.execute(f"create table core.fct_{name} (customer_key text, number text)")
+    connection.execute("create table core.dim_asset (customer_key text, serial_number text)")
     connection.close()
     search.build_sidecar(folder / "wh.duckdb", folder / "s.sqlite")
     return folder / "s.sqlite"
