@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from bench.alert_company import END, START, Invoice, Quarter, Recorded
+from bench.alert_company import END, START, Invoice, Quarter, Receipt, Recorded
 
 # Off days of Q3 2026: weekends, the mid-autumn holiday (a Friday), less the make-up Sunday before National Day.
 HOLIDAYS = {date(2026, 9, 25)}
@@ -80,11 +80,10 @@ class Truth:
         for invoice in quarter.invoices:
             self.by_customer[invoice.customer].append(invoice)
         self.paid: dict[str, list[tuple[date, int, date]]] = defaultdict(list)  # invoice → effective, amount, received
-        self.cash: dict[str, list[tuple[date, int]]] = defaultdict(list)
+        self.receipts: dict[str, list[Receipt]] = defaultdict(list)
         for receipt in quarter.receipts:
-            self.cash[receipt.customer].append((receipt.received_on, receipt.amount))
+            self.receipts[receipt.customer].append(receipt)
             for number, amount, on in receipt.settles:
-                self.cash[receipt.customer].append((on, -amount))
                 self.paid[number].append((on, amount, receipt.received_on))
         self.first_used = min(on for receipt in quarter.receipts for _, _, on in receipt.settles)
         self.notes: dict[str, list[Recorded]] = defaultdict(list)
@@ -111,13 +110,13 @@ class Truth:
         facts: dict[tuple[str, str], Seen] = {}
         for customer, invoices in self.by_customer.items():
             owner = self.owner[customer]
-            free = max(0, sum(amount for on, amount in self.cash[customer] if on <= day))
-            large = -free
-            for invoice in invoices:
-                owed = invoice.amount - sum(amount for on, amount, _ in self.paid[invoice.number] if on <= day)
-                if owed <= 0 or invoice.posted_on > day:
-                    continue
-                hold = self._hold(invoice.number, owed, free, day)
+            waiting = self._waits(customer, day)
+            large = -sum(waiting.values())
+            posted = [(one, self._owed(one, day)) for one in invoices if one.posted_on <= day]
+            standing = [(invoice, owed) for invoice, owed in posted if owed > 0]
+            covered = self._covered([one for one in standing if one[0].due_on < day], waiting, day)
+            for invoice, owed in standing:
+                hold = self._hold(invoice.number, owed, covered, day)
                 late = (day - invoice.due_on).days
                 if late > 0:
                     facts["overdue", invoice.number] = Seen(late, owner, hold)
@@ -141,12 +140,7 @@ class Truth:
         promises = [one for one in self.notes[invoice.number] if one.kind == "promise" and one.on < day]
         if promises and promises[-1].until is not None and promises[-1].until < day:
             last = promises[-1]
-            kept = sum(
-                amount
-                for on, amount, received in self.paid[invoice.number]
-                if on <= day and last.on <= received <= promises[-1].until
-            )
-            if kept < last.amount:
+            if self._kept(last, day) < last.amount:
                 quiet = hold if hold in ("covered", "disputed") else None
                 facts["broken_promise", invoice.number] = Seen((day - promises[-1].until).days, owner, quiet)
         disputes = [one for one in self.notes[invoice.number] if _is_disputed(one, day)]
@@ -154,18 +148,69 @@ class Truth:
             age = (day - min(one.on for one in disputes)).days
             facts["dispute_aged", invoice.number] = Seen(age, owner)
 
-    def _hold(self, number: str, owed: int, free: int, day: date) -> str | None:
-        """What is disputed or promised is not asked for; money that waits is held against what is left to ask."""
+    def _owed(self, invoice: Invoice, day: date) -> int:
+        return invoice.amount - sum(amount for on, amount, _ in self.paid[invoice.number] if on <= day)
+
+    def _waits(self, customer: str, day: date) -> dict[date, int]:
+        """Day received → money of the customer that nobody has allocated by `day`."""
+        found: dict[date, int] = defaultdict(int)
+        for receipt in self.receipts[customer]:
+            used = sum(amount for _, amount, on in receipt.settles if on <= day)
+            if receipt.received_on <= day:
+                found[receipt.received_on] += receipt.amount - used
+        return found
+
+    def _covered(self, late: list[tuple[Invoice, int]], waits: dict[date, int], day: date) -> set[str]:
+        """Late invoices that waiting money covers, counted once: promises it could keep, the equal one, the oldest."""
+        free, covered = sum(waits.values()), set()
+        left = dict(waits)
+        promised = [
+            (one.until, one.on, one) for invoice, _ in late for one in self.notes[invoice.number]
+            if one.kind == "promise" and one.on < day and one.until is not None
+        ]  # fmt: skip
+        for until, made, one in sorted(promised, key=lambda entry: (entry[0], entry[1], entry[2].item)):
+            missing = one.amount - self._kept(one, day)
+            if missing > 0 and sum(amount for on, amount in left.items() if made <= on <= until) >= missing:
+                covered.add(one.item)
+                free -= missing
+            for on in [on for on in sorted(left) if made <= on <= until and missing > 0]:
+                part = min(left[on], missing)
+                left[on], missing = left[on] - part, missing - part
+        asked = []
+        for invoice, owed in late:
+            disputed, in_time = self._parts(invoice.number, owed, day)
+            amount = owed - disputed - in_time or in_time
+            if amount and invoice.number not in covered:
+                asked.append((amount != free, invoice.due_on, invoice.number, amount))
+        for _, _, number, amount in sorted(asked):
+            if amount <= free:
+                covered.add(number)
+                free -= amount
+        return covered
+
+    def _kept(self, one: Recorded, day: date) -> int:
+        """What receipts from the day of the promise to the day promised have settled by `day`."""
+        return sum(
+            amount
+            for on, amount, received in self.paid[one.item]
+            if on <= day and one.until is not None and one.on <= received <= one.until
+        )
+
+    def _parts(self, number: str, owed: int, day: date) -> tuple[int, int]:
+        """What of an invoice is disputed, and promised for a day that has not passed."""
         notes = self.notes[number]
         disputed = min(owed, sum(one.amount for one in notes if _is_disputed(one, day)))
+        standing = (one for one in notes if one.kind == "promise" and one.on < day and one.until and one.until >= day)
+        return disputed, min(owed - disputed, sum(one.amount for one in standing))
+
+    def _hold(self, number: str, owed: int, covered: set[str], day: date) -> str | None:
+        """What is disputed or promised is not asked for; money that waits is held against what is left to ask."""
+        disputed, promised = self._parts(number, owed, day)
         if disputed == owed:
             return "disputed"
-        standing = (one for one in notes if one.kind == "promise" and one.on < day and one.until and one.until >= day)
-        promised = min(owed - disputed, sum(one.amount for one in standing))
-        left = owed - disputed - promised
-        if free >= (left or promised):
+        if number in covered:
             return "covered"
-        return None if left else "promised"
+        return None if owed > disputed + promised else "promised"
 
     def _judge(self, facts: dict[tuple[str, str], Seen], day: date) -> None:
         for key, seen in facts.items():

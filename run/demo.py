@@ -30,6 +30,8 @@ SOURCES: tuple[tuple[str, str, Role], ...] = (
 # The simulator grants the larger plan; the connector's default is the smaller one.
 EXTRA = {"zendesk": {"exports_per_minute": 600}}
 START_TIMEOUT_S = 120
+# bank account and contact that the demo company's letters print
+LETTERS = Path(__file__).parent.parent / "data" / "demo" / "letters.toml"
 
 
 @dataclass
@@ -85,6 +87,8 @@ def create_instance(home: Path, simulators: Simulators) -> Instance:
             SourceConfig(name=name, connector=connector, role=role, settings=settings, schedule="every 2m")
         )
     instance.save()
+    instance.config_dir.mkdir(exist_ok=True)
+    shutil.copyfile(LETTERS, instance.config_dir / LETTERS.name)
     return instance
 
 

@@ -23,7 +23,7 @@ from ops.errors import FatalError
 _WORK_TABLE = re.compile(r"\bwork_[a-z_]+\b")
 _WORK_SQL = Path(__file__).with_name("work.sql")
 # what judged.py reads to make work_judged, beside what work_hold itself does
-_JUDGED_FROM = frozenset({"work_dispute"})
+_JUDGED_FROM = frozenset({"work_dispute", "work_unallocated"})
 
 
 class Finder:

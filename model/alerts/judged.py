@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from model.receivables.exposure import RATES, components_sql, limits_sql, measured
-from model.receivables.holding import hold_of
+from model.receivables.holding import covered, hold_of
 from model.receivables.items import open_credits_sql
 from model.receivables.judging import judge_items
 from model.receivables.payments import ROWS, SETTLEMENTS, payments_of
@@ -22,12 +22,19 @@ from model.receivables.promises import Judged, Promise
 ZERO = Decimal(0)
 MONEY = pl.Decimal(18, 2)
 _HOLDS = {"record_key": pl.String, "hold": pl.String, "promised_on": pl.Date, "missing_amount": MONEY}
+# Items with a promise or dispute, and what is overdue or without a due date where money waits to be allocated.
+_HELD = """
+    select item.*, coalesce(cash.amount, 0) as cash_amount
+    from work_open_item as item
+    left join work_unallocated as cash on cash.customer_key = item.customer_key and cash.currency = item.currency
+    where list_contains($keys, item.record_key)
+       or cash.amount > 0 and (item.days_past_due > 0 or item.days_past_due is null)"""
 _EXPOSURE = {"customer_key": pl.String, "currency": pl.String, "exposure_amount": MONEY, "credit_limit_amount": MONEY,
              "is_shared": pl.Boolean}  # fmt: skip
 
 
 def holds(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
-    """Make work_judged: open items with a promise or dispute, their hold, and the promise that was not kept.
+    """Make work_judged: items with a promise, a dispute or waiting money, their hold, and the promise not kept.
 
     `promised_on` and `missing_amount` belong to the latest promise that stands, where it is not kept. Reads
     work_open_item, work_unallocated, work_dispute and work_promise as they are on `as_of`.
@@ -42,18 +49,28 @@ def holds(con: duckdb.DuckDBPyConnection, as_of: date) -> None:
     )
     promises = _judged(con, [Promise(**row) for row in standing], as_of)
     disputed = dict(con.execute("select item_key, sum(amount) from work_dispute group by item_key").fetchall())
-    cash = {(key, code): amount for key, code, amount in con.execute("from work_unallocated").fetchall()}
+    last = {key: max(some, key=lambda one: one.promise.promise_id) for key, some in promises.items()}
+    states: dict[str, dict[str, Any]] = defaultdict(dict)
+    for key, one in last.items():
+        states[key]["promise"] = _shown(one)
+    for key, amount in disputed.items():
+        states[key]["dispute"] = {"amount": amount}
+    items = _rows(con, _HELD, {"keys": sorted(states)})
+    waiting = _covered(items, states, as_of)
     found = []
-    for item in _rows(con, "from work_open_item where list_contains($keys, record_key)",
-                      {"keys": sorted({*promises, *disputed})}):  # fmt: skip
-        latest = max(promises.get(item["record_key"], ()), key=lambda one: one.promise.promise_id, default=None)
-        state: dict[str, Any] = {} if latest is None else {"promise": _shown(latest)}
-        if item["record_key"] in disputed:
-            state["dispute"] = {"amount": disputed[item["record_key"]]}
-        hold = hold_of(item, state, as_of, cash.get((item["customer_key"], item["currency"]), ZERO))
+    for item in items:
+        key, latest = item["record_key"], last.get(item["record_key"])
+        hold = hold_of(item, states.get(key, {}), as_of, is_covered=key in waiting)
         missing = None if latest is None else min(latest.promise.amount - latest.kept_amount, item["open_amount"])
-        found.append((item["record_key"], hold, latest and latest.promise.promised_on, missing))
+        found.append((key, hold, latest and latest.promise.promised_on, missing))
     _make(con, "work_judged", found, _HOLDS)
+
+
+def _covered(items: list[dict[str, Any]], states: Mapping[str, dict[str, Any]], as_of: date) -> set[str]:
+    purses: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for item in items:
+        purses[item["customer_key"], item["currency"]].append(item)
+    return {key for some in purses.values() for key in covered(some, states, as_of, some[0]["cash_amount"])}
 
 
 def _judged(con: duckdb.DuckDBPyConnection, promises: list[Promise], as_of: date) -> dict[str, list[Judged]]:

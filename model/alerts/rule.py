@@ -39,6 +39,7 @@ WORK_TABLES = frozenset(
     {
         "work_customer",
         "work_open_item",
+        "work_hold",
         "work_overdue_item",
         "work_unallocated",
         "work_broken_promise",

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 from sqlalchemy import Row, func, select
 
+from ingest import max_age
 from model import control_totals, reconcile
 from model.alerts.machine import Answer
 from model.receivables import codes
@@ -50,7 +51,9 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "work_notice_all": {"event_id": pl.Int64, "notice_key": pl.String, "state": pl.String, "said_on": pl.Date},
     "work_demand": {"item_key": pl.String, "demanded_on": pl.Date},
     "work_confirmation": {"item_key": pl.String, "confirmed_on": pl.Date},
-    "work_run": {"source": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64},
+    "work_run": {
+        "source": pl.String, "stream": pl.String, "ended_at": pl.Datetime("us", "UTC"), "max_age_minutes": pl.Int64,
+    },
     "work_failed_run": {
         "source": pl.String, "stream": pl.String, "is_good": pl.Boolean, "ended_at": pl.Datetime("us", "UTC"),
         "ended_on": pl.Date,
@@ -193,15 +196,28 @@ def _answers(written: Iterable[Row[Any]]) -> dict[str, list[tuple[str, Answer]]]
 
 
 def _runs(instance: Instance) -> list[tuple[Any, ...]]:
-    """Good runs of the active sources: those of the last months, and the newest before them."""
-    active = {one.name: one.max_age_minutes for one in instance.config.sources if one.status == "active"}
-    is_good = (runs.c.state == "done") & runs.c.source.in_(list(active))
+    """Good runs of the active sources: those of the last months, and the newest before them.
+
+    A stream with a limit of its own stands under its name, the others of its source together under none.
+    """
+    limits = {one.name: max_age.limits(instance, one) for one in instance.config.sources if one.status == "active"}
+    is_good = (runs.c.state == "done") & runs.c.source.in_(list(limits))
     since = stamp(clock.now() - _LOOKED_BACK)
-    lately = select(runs.c.source, runs.c.ended_at).where(is_good, runs.c.ended_at >= since)
-    before = select(runs.c.source, func.max(runs.c.ended_at)).where(is_good, runs.c.ended_at < since)
+    lately = select(runs.c.source, runs.c.stream, runs.c.ended_at).where(is_good, runs.c.ended_at >= since)
+    before = select(runs.c.source, runs.c.stream, func.max(runs.c.ended_at)).where(is_good, runs.c.ended_at < since)
     with instance.store.read() as connection:
-        done = [*connection.execute(lately).all(), *connection.execute(before.group_by(runs.c.source)).all()]
-    return [(source, unstamp(ended_at), active[source]) for source, ended_at in done if ended_at]
+        grouped = before.group_by(runs.c.source, runs.c.stream)
+        done = [*connection.execute(lately).all(), *connection.execute(grouped).all()]
+    judged = [
+        (source, stream if stream in limits[source] else max_age.COMMON, ended_at)
+        for source, stream, ended_at in done
+        if ended_at
+    ]
+    return [
+        (source, stream, unstamp(ended_at), limits[source][stream])
+        for source, stream, ended_at in judged
+        if stream in limits[source]
+    ]
 
 
 def _failed_runs(instance: Instance, zone: ZoneInfo) -> list[tuple[Any, ...]]:

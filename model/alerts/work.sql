@@ -1,8 +1,7 @@
 -- The tables a rule may read besides marts and core, made anew for one evaluation and one as-of date.
--- Work state (promises, disputes) is joined as it stood on that day. An item is held as covered ("paid? check") when
--- its customer's unallocated cash in its currency is at least what could be asked: judged.py judges items with a promise
--- or dispute as the worklist does, and credit exposure. Retention before its release and provisional documents are not
--- chased. open_items and open_credits are the as-of ledger of model.receivables, differences what model.reconcile finds.
+-- Work state (promises, disputes) is joined as it stood on that day. judged.py decides as the worklist does which items
+-- are held as disputed, promised or covered ("paid? check": by unallocated cash, each part of it counted once), and
+-- credit exposure. Retention before its release and provisional documents are not chased. open_items and open_credits are the as-of ledger of model.receivables, differences what model.reconcile finds.
 create or replace temp table work_customer as
 with anchor as (
     select customer_key, min(source || ':' || source_id) as anchor
@@ -47,12 +46,26 @@ where said_on <= $as_of
 group by notice_key;
 
 create or replace temp table work_source as
-select
-    source, max(max_age_minutes) as max_age_minutes, max(ended_at) as last_success_at,
-    date_diff('minute', max(ended_at), $now) as age_minutes
-from work_run
-where ended_at <= $now
-group by source;
+with judged as (
+    select
+        source, stream, max(max_age_minutes) as max_age_minutes, max(ended_at) as last_success_at,
+        date_diff('minute', max(ended_at), $now) as age_minutes
+    from work_run
+    where ended_at <= $now
+    group by source, stream
+),
+-- the stream that is latest by its own limit speaks for its source; the source as a whole before a single one
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by source order by age_minutes / greatest(max_age_minutes, 1) desc, stream
+        ) as place
+    from judged
+)
+select source, stream, max_age_minutes, last_success_at, age_minutes
+from ranked
+where place = 1;
 
 create or replace temp table work_failure as
 with run as (select * from work_failed_run where ended_at <= $now),
@@ -84,13 +97,8 @@ select source, name, entity, currency, gap_count, gap_amount, found_on from work
 
 create or replace temp table work_hold as
 select
-    item.record_key,
-    case
-        when judged.record_key is not null then judged.hold
-        when cash.amount >= item.open_amount then 'covered'
-    end as hold
+    item.record_key, judged.hold
 from work_open_item as item
-left join work_unallocated as cash on cash.customer_key = item.customer_key and cash.currency = item.currency
 left join work_judged as judged on judged.record_key = item.record_key;
 
 create or replace temp table work_overdue_item as

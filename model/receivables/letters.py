@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from model.receivables.letterhead import Letterhead
 from model.receivables.paper import Letter, Table
 from ops.texts import text
 
@@ -27,10 +28,10 @@ def day(value: date | None) -> str:
 
 def chasing(
     kind: str, language: str, company: str, customer: Mapping[str, Any], items: Iterable[Mapping[str, Any]],
-    as_of: date, pay_by: date, number: str,
+    as_of: date, pay_by: date, number: str, head: Letterhead,
 ) -> Letter:  # fmt: skip
     """A reminder or 催款函 over overdue `items` (invoice_number, invoice_on, due_on, days_past_due, currency, amount,
-    open_amount): one table and total per currency."""
+    open_amount): one table and total per currency; where to pay and whom to ask as `head` says."""
 
     def say(key: str, **values: Any) -> str:
         return text(language, f"letter.{key}", **values)
@@ -54,11 +55,12 @@ def chasing(
         company=company, title=say(f"{kind}.title"), number=say("number", number=number), language=language,
         facts=_facts(say, customer, (say("as_of"), day(as_of))),
         opening=[say(f"{kind}.opening", as_of=day(as_of))], tables=tables,
-        closing=[say(f"{kind}.closing", pay_by=day(pay_by))], signature=[company, day(as_of)], page=say("page"),
+        closing=[say(f"{kind}.closing", pay_by=day(pay_by)), *_pay_to(say, language, head, groups)],
+        signature=[company, day(as_of)], page=say("page"),
     )  # fmt: skip
 
 
-def statement(language: str, found: Mapping[str, Any], number: str, made_on: date) -> Letter:
+def statement(language: str, found: Mapping[str, Any], number: str, made_on: date, head: Letterhead) -> Letter:
     """A statement of account (对账单) of what model.serve.statement gives, with a reply to seal and send back."""
 
     def say(key: str, **values: Any) -> str:
@@ -77,7 +79,8 @@ def statement(language: str, found: Mapping[str, Any], number: str, made_on: dat
     return Letter(
         company=found["company"], title=say("statement.title"), number=say("number", number=number), language=language,
         facts=_facts(say, found, (say("period"), period)), opening=[say("statement.opening")], tables=tables,
-        closing=notes, signature=[found["company"], day(made_on)],
+        closing=[*notes, *_pay_to(say, language, head, [part["currency"] for part in found["currencies"]])],
+        signature=[found["company"], day(made_on)],
         slips=[(say("statement.slip"), [say("statement.agree"), say("statement.differ"), say("statement.seal")])],
         page=say("page"),
     )  # fmt: skip
@@ -107,6 +110,12 @@ def confirmation(
                (say("confirmation.slip_differ"), [say("confirmation.lines")] * 3 + [seal])],
         page=say("page"),
     )  # fmt: skip
+
+
+def _pay_to(say: Any, language: str, head: Letterhead, currencies: Iterable[str]) -> list[str]:
+    found = [(name, lines) for name, lines in (("pay_to", head.pay_to(language, set(currencies))),
+                                               ("ask", head.ask(language))) if lines]  # fmt: skip
+    return [line for name, lines in found for line in (say(name), *lines)]
 
 
 def _facts(say: Any, customer: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str, str]]:

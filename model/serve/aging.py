@@ -57,9 +57,10 @@ def aging(
     `owner_assumed` is what is open where collection does not reach back to that day, so that the first known owner is
     taken for the one of then.
 
-    Each has open (= the sum of its buckets), overdue, unallocated, credits, retention, provisional, all positive, and
-    what of it is filled from whole-invoice settlements, estimated, or due by derived terms. `company` is the same in
-    the company's currency. `net` (credits, unallocated) takes these off the oldest buckets and says so: `netted`.
+    Each has open (= the sum of its buckets), overdue (past its due date, whatever the basis), unallocated, credits,
+    retention, provisional, all positive, and what of it is filled from whole-invoice settlements, estimated, or due by
+    derived terms. `company` is the same in the company's currency. `net` (credits, unallocated) takes these off the
+    oldest buckets and says so: `netted`.
     """
     by = by or "customer"
     _valid(by, basis, net)
@@ -71,7 +72,7 @@ def aging(
            tuple(sorted(received.items())))  # fmt: skip
     if key not in db.cache:
         frame = table(viewer, db, day, known, by, basis, currency, customer_key, chosen, received)
-        rows = [_shape(row, chosen, by, net) for row in frame.iter_rows(named=True)]
+        rows = [_shape(row, chosen, by, net, basis) for row in frame.iter_rows(named=True)]
         if by == "customer":
             links.of_customers(db, rows)
         totals = _totals(rows, chosen)
@@ -139,12 +140,13 @@ def table_sql(
     sums = ", ".join(
         f"sum(case when bucket = '{name}' then amount end) as b{place}" for place, name in enumerate(chosen.names)
     )
-    overdue = ", ".join(f"'{name}'" for name in sorted(chosen.overdue)) or "''"
+    overdue, late = _overdue(basis, chosen)
     return f"""
     with item as ({open_items_sql(known=known, customer=customer, basis=basis, received=received)}),
     bucketed as (
         select customer_key, {"order_id, order_number, source," if line else ""} org_code, currency, open_amount,
-               is_retention, kind, is_header_filled, is_estimated, is_due_derived, {chosen.sql} as bucket
+               is_retention, kind, is_header_filled, is_estimated, is_due_derived, {late} as is_late,
+               {chosen.sql} as bucket
         from item where open_amount <> 0
     ),
     credit as ({open_credits_sql(known=known, customer=customer)}),
@@ -156,22 +158,22 @@ def table_sql(
                    as bucket,
                case when kind <> 'provisional' and open_amount < 0 then -open_amount else open_amount end as amount,
                coalesce(is_retention, false) as is_retention, is_header_filled, is_estimated, is_due_derived,
-               false as is_prepaid, 1 as items
+               is_late, false as is_prepaid, 1 as items
         from bucketed as b
         {JOIN_LINE if line else ""}
         union all
-        select customer_key, org_code, null, currency, class, left_amount, false, false, false, false,
+        select customer_key, org_code, null, currency, class, left_amount, false, false, false, false, false,
                coalesce(purpose in ('prepayment', 'deposit'), false), 0
         from credit
     ),
     summed as (
         select customer_key, org_code, product_line, currency, bucket, is_retention, is_header_filled, is_estimated,
-               is_due_derived, is_prepaid, sum(amount) as amount, sum(items) as items
+               is_due_derived, is_late, is_prepaid, sum(amount) as amount, sum(items) as items
         from entry group by all
     )
     select {key} as key, {label} as label, entry.currency, {sums},
            sum(case when bucket not in {_APART} then amount else 0 end) as open,
-           sum(case when bucket in ({overdue}) then amount else 0 end) as overdue,
+           sum(case when {overdue} then amount else 0 end) as overdue,
            sum(case when bucket = 'unallocated' then amount else 0 end) as unallocated,
            sum(case when bucket = 'credits' then amount else 0 end) as credits,
            sum(case when is_retention and bucket not in {_APART} then amount else 0 end) as retention,
@@ -187,8 +189,14 @@ def table_sql(
     join core.dim_customer as customer on customer.customer_key = entry.customer_key
     {JOIN_MEMBER if then else ""}
     where {rule} {"and entry.currency = $currency" if currency else ""}
-    group by all
-    order by overdue desc, open desc, key, label, currency"""
+    group by all order by overdue desc, open desc, key, label, currency"""
+
+
+def _overdue(basis: str, chosen: BucketSet) -> tuple[str, str]:
+    """(condition on an entry, is_late of an item): what is overdue does not depend on the day buckets count from."""
+    if basis != "due":
+        return f"is_late and bucket not in {_APART}", "due_on < $as_of and not is_awaiting_release"
+    return f"bucket in ({', '.join(repr(name) for name in sorted(chosen.overdue))})", "null"
 
 
 JOIN_MEMBER = "join member on member.customer_key = entry.customer_key"
@@ -209,7 +217,7 @@ PRODUCT_LINE = """line as (
     ),"""
 
 
-def _shape(row: dict[str, Any], chosen: BucketSet, by: str, net: Sequence[str]) -> dict[str, Any]:
+def _shape(row: dict[str, Any], chosen: BucketSet, by: str, net: Sequence[str], basis: str) -> dict[str, Any]:
     names = {"customer": ("customer_key", "name"), "group": ("group_key", "name"), "owner": ("owner_key", "owner")}
     key, label = names.get(by, (by, "name"))
     entry: dict[str, Any] = {
@@ -220,12 +228,15 @@ def _shape(row: dict[str, Any], chosen: BucketSet, by: str, net: Sequence[str]) 
         **{name: row[name] for name in FIGURES},
     }
     if net:
-        _net(entry, chosen, net)
+        _net(entry, chosen, net, basis)
     return entry
 
 
-def _net(entry: dict[str, Any], chosen: BucketSet, net: Sequence[str]) -> None:
-    """Take credits and unallocated cash off the buckets, oldest first; what is left of them stays apart."""
+def _net(entry: dict[str, Any], chosen: BucketSet, net: Sequence[str], basis: str) -> None:
+    """Take credits and unallocated cash off the buckets, oldest first; what is left of them stays apart.
+
+    Buckets that do not count from the due date do not say what of them is overdue: there it comes off that first.
+    """
     undated = [name for name in chosen.names if name in {"no_due_date", "term_not_started"}]
     order = [name for name in reversed(chosen.names) if name not in undated] + undated
     entry["netted"] = ZERO
@@ -236,7 +247,10 @@ def _net(entry: dict[str, Any], chosen: BucketSet, net: Sequence[str]) -> None:
             entry[kind] -= part
             entry["netted"] += part
             entry["open"] -= part
-            entry["overdue"] -= part if name in chosen.overdue else ZERO
+            if basis != "due":
+                entry["overdue"] -= min(part, entry["overdue"])
+            elif name in chosen.overdue:
+                entry["overdue"] -= part
 
 
 def _totals(rows: list[dict[str, Any]], chosen: BucketSet) -> list[dict[str, Any]]:

@@ -142,13 +142,16 @@ def _value(entry: dict[str, Any], rate: Rate | None, into_group: Rate | None) ->
     """Value a currency's row at the rate of the day; in cents only at the end, so that no rounding adds up."""
     carried, part = entry["carried_amount"], entry.pop("carried_open")
     value = None if rate is None else entry["open"] * rate.rate
-    entry["carried_amount"] = carried.quantize(CENT)
+    # Of documents without any rate nothing is carried: that is not zero.
+    entry["carried_amount"] = None if entry["unrated_amount"] == entry["open"] else carried.quantize(CENT)
     entry |= {
         "rate": rate and rate.rate,
         "rate_on": rate and rate.valid_on,
         "rate_source": rate and rate.source,
         "is_inverse": rate is not None and rate.is_inverse,
         "company_amount": None if value is None else value.quantize(CENT),
-        "unrealised": None if rate is None else (part * rate.rate - carried).quantize(CENT),
+        "unrealised": None
+        if rate is None or entry["carried_amount"] is None
+        else (part * rate.rate - carried).quantize(CENT),
         "group_amount": None if value is None or into_group is None else (value * into_group.rate).quantize(CENT),
     }

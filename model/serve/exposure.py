@@ -107,6 +107,16 @@ def against(db: Served, parts: list[dict[str, Any]], limit: Decimal | None, curr
     return measured(parts, limit, currency, money.rates(db, day))
 
 
+def over_limit(db: Served, keys: Collection[str], day: date) -> dict[str, bool | None]:
+    """Customer of `keys` with a limit of its own → whether its exposure exceeds it (null: a rate is missing)."""
+    limits = _limits(db, day, keys) if keys else {}
+    parts = _components(db, day, sorted(limits)) if limits else {}
+    return {
+        key: against(db, parts.get(key, []), limit["amount"], limit["currency"], day)["is_over"]
+        for key, limit in limits.items()
+    }
+
+
 def _components(db: Served, day: date, keys: list[str] | None) -> dict[str, list[dict[str, Any]]]:
     """Customer → its components per currency; all customers without `keys`."""
     received = work.recorded_receipts(db)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from model.policy import Viewer
+from model.receivables import letterhead, paper, statement_sheet
 from model.receivables import letters as texts
-from model.receivables import paper, statement_sheet
 from model.serve import acting
 from model.serve.anchors import anchor_of
 from model.serve.connection import Served
@@ -80,7 +80,7 @@ def letter(
     number = _number(db, kind, key, day)
     header = db.rows("select customer_key, name, address from core.dim_customer where customer_key = ?", [key])[0]
     sheet = texts.chasing(kind, spoken, db.instance.config.company, header, found, day, pay_by or day + PAY_WITHIN,
-                          number)  # fmt: skip
+                          number, letterhead.load(db.instance.config_dir))  # fmt: skip
     content = paper.pdf(sheet, clock.now(), db.instance.config_dir)
     totals: dict[str, str] = {}
     for item in found:
@@ -106,7 +106,7 @@ def statement_document(
         content = statement_sheet.workbook(spoken, found, clock.now())
     else:
         made = (
-            texts.statement(spoken, found, number, day) if kind == "statement"
+            texts.statement(spoken, found, number, day, letterhead.load(db.instance.config_dir)) if kind == "statement"
             else texts.confirmation(spoken, found, number, day, auditor, auditor_address)
         )  # fmt: skip
         content = paper.pdf(made, clock.now(), db.instance.config_dir)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from model.receivables.holding import is_paid_check
+from model.receivables.holding import covered
 from model.receivables.received import received_days
 from model.serve import promising, work_rows
 from model.serve.connection import Served
@@ -96,13 +96,17 @@ def _date(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def status_of(item: Mapping[str, Any], state: Mapping[str, Any], day: date, cash: Decimal = ZERO) -> str:
-    """One word for an open item: what people see beside the amount. `cash`: its customer's unallocated money."""
+def is_late(item: Mapping[str, Any]) -> bool:
+    """Whether an open item is overdue."""
+    return (item.get("days_past_due") or 0) > 0
+
+
+def status_of(item: Mapping[str, Any], state: Mapping[str, Any], day: date, *, is_covered: bool = False) -> str:
+    """One word for an open item: what people see beside the amount. `is_covered`: by its customer's waiting money."""
     promise = state.get("promise")
-    is_late = (item.get("days_past_due") or 0) > 0
     if state.get("dispute") is not None and state["dispute"]["amount"] >= item["open_amount"]:
         return "dispute"
-    if is_late and is_paid_check(item, state, day, cash):
+    if is_covered and is_late(item):
         return "paid_check"
     if state.get("dispute") is not None:
         return "dispute"
@@ -135,10 +139,15 @@ def with_state(db: Served, owed: dict[str, Any], day: date) -> dict[str, Any]:
     cash = {row["currency"]: row["unallocated"] for row in owed["by_currency"]}
     items = []
     disputed: dict[str, Decimal] = defaultdict(Decimal)
+    waiting = {
+        key
+        for currency, amount in cash.items()
+        for key in covered([i for i in owed["items"] if i["currency"] == currency and is_late(i)], states, day, amount)
+    }
     for item in owed["items"]:
         state = states.get(item["record_key"], {})
         if "dispute" in state:
             disputed[item["currency"]] += min(state["dispute"]["amount"], item["open_amount"])
-        status = status_of(item, state, day, cash.get(item["currency"], ZERO))
+        status = status_of(item, state, day, is_covered=item["record_key"] in waiting)
         items.append({**item, "status": status, **{name: state.get(name) for name in _SHOWN}})
     return {**owed, "items": items, "disputed": dict(disputed)}

@@ -11,7 +11,7 @@ from typing import Any
 
 from model.policy import Viewer
 from model.receivables import codes, open_items_sql
-from model.receivables.holding import held
+from model.receivables.holding import covered, held
 from model.receivables.items import OVERDUE, received_parameters
 from model.receivables.limitation import WARNED_DAYS, limitation_on
 from model.serve import promising, work, work_rows
@@ -57,9 +57,9 @@ def lines(viewer: Viewer, db: Served, day: date) -> list[dict[str, Any]]:
     items = overdue(viewer, db, day)
     keys = [item["record_key"] for item in items]
     states = work.state_of(db, keys, day)
-    cash = _cash(db, items, day)
+    waiting = _covered(db, items, states, day)
     clocks = limitations(db, items, states, day)
-    return [_line(item, states.get(item["record_key"], {}), cash, clocks, day) for item in items]
+    return [_line(item, states.get(item["record_key"], {}), waiting, clocks, day) for item in items]
 
 
 def overdue(viewer: Viewer, db: Served, day: date) -> list[dict[str, Any]]:
@@ -136,19 +136,25 @@ def _paid_days(db: Served, keys: Collection[str], day: date) -> dict[str, list[d
     return found
 
 
-def _cash(db: Served, items: list[dict[str, Any]], day: date) -> dict[tuple[str, str], Decimal]:
-    """(customer, currency) → money that waits to be allocated."""
-    purses = {(item["customer_key"], item["currency"]) for item in items}
-    waiting = promising.waiting(db, purses, day) if purses else {}
-    return {purse: sum((amount for _, amount in cash), ZERO) for purse, cash in waiting.items()}
+def _covered(
+    db: Served, items: list[dict[str, Any]], states: dict[str, dict[str, Any]], day: date
+) -> frozenset[str]:  # fmt: skip
+    """Keys of the items that money which waits to be allocated covers, each part of it counted once."""
+    purses: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for item in items:
+        purses[item["customer_key"], item["currency"]].append(item)
+    waiting = promising.waiting(db, set(purses), day) if purses else {}
+    return frozenset().union(
+        *(covered(purses[purse], states, day, sum((amount for _, amount in cash), ZERO))
+          for purse, cash in waiting.items())
+    )  # fmt: skip
 
 
 def _line(
-    item: dict[str, Any], state: dict[str, Any], cash: dict[tuple[str, str], Decimal],
-    clocks: dict[str, date | None], day: date,
+    item: dict[str, Any], state: dict[str, Any], waiting: frozenset[str], clocks: dict[str, date | None], day: date,
 ) -> dict[str, Any]:  # fmt: skip
     disputed, promised = held(item, state, day)
-    status = work.status_of(item, state, day, cash.get((item["customer_key"], item["currency"]), ZERO))
+    status = work.status_of(item, state, day, is_covered=item["record_key"] in waiting)
     ends = clocks[item["record_key"]]
     left = None if ends is None else (ends - day).days
     return {

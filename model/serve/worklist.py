@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from model.policy import Viewer
-from model.serve import card, links, money
+from model.serve import card, links, money, work
 from model.serve.aging import aging
 from model.serve.connection import Served
+from model.serve.exposure import over_limit
 from model.serve.work_items import has_text, lines, owners_of
 from ops.errors import FatalError
 
@@ -48,11 +49,12 @@ def worklist(
         raise FatalError(f"the worklist cannot be sorted by {sort!r}", valid=", ".join(SORTS))
     day = as_of or db.today()
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for item in lines(viewer, db, day):
+    items = lines(viewer, db, day)
+    for item in items:
         if (owner is None or owner in owners_of(item)) and (currency is None or item["currency"] == currency):
             grouped[item["customer_key"], item["currency"]].append(item)
     owed = {(row["customer_key"], row["currency"]): row for row in aging(viewer, db, day)["rows"]}
-    rates, risks = money.rates(db, day), _risks(viewer, db, owed, day)
+    rates, risks = money.rates(db, day), _risks(viewer, db, {item["customer_key"] for item in items}, day)
     found = [_line(key, rows, owed[key], rates, risks.get(key[0], {})) for key, rows in grouped.items()]
     found = [
         line for line in found
@@ -167,28 +169,22 @@ def _last(entries: list[dict[str, Any] | None]) -> dict[str, Any] | None:
     return max((entry for entry in entries if entry), key=lambda entry: entry["on"], default=None)
 
 
-def _risks(
-    viewer: Viewer, db: Served, owed: dict[tuple[str, str], dict[str, Any]], day: date
-) -> dict[str, dict[str, Any]]:
+def _risks(viewer: Viewer, db: Served, keys: set[str], day: date) -> dict[str, dict[str, Any]]:
     """Customer key → {is_on_hold, is_over_limit (None where hidden or unknown), is_unlikely (to renew)}."""
-    key = ("risks", viewer.cache_key, day)
+    key = ("risks", viewer.cache_key, day, tuple(sorted(keys)), tuple(sorted(work.recorded_receipts(db).items())))
     if key not in db.cache:
-        rates = money.rates(db, day)
-        drawn: dict[str, Decimal] = defaultdict(Decimal)
-        for (customer, currency), row in owed.items():
-            drawn[customer] += (row["open"] - row["unallocated"]) * rates.get(currency, ZERO)
-        found = {}
-        for row in db.rows(
-            """select customer_key, is_on_hold, credit_limit_amount, credit_currency from core.dim_customer
-               where list_contains($keys, customer_key)""",
-            {"keys": sorted(drawn)},
-        ):
-            rate = rates.get(row["credit_currency"] or db.instance.config.base_currency)
-            limit = row["credit_limit_amount"]
-            known = limit is not None and rate is not None and "credit" not in viewer.masks
-            over = drawn[row["customer_key"]] > limit * rate if known and rate is not None else None
-            found[row["customer_key"]] = {"is_on_hold": bool(row["is_on_hold"]), "is_over_limit": over}
-        db.cache[key] = found
+        over = {} if "credit" in viewer.masks else over_limit(db, sorted(keys), day)
+        rows = db.rows(
+            "select customer_key, is_on_hold from core.dim_customer where list_contains($keys, customer_key)",
+            {"keys": sorted(keys)},
+        )
+        db.cache[key] = {
+            row["customer_key"]: {
+                "is_on_hold": bool(row["is_on_hold"]),
+                "is_over_limit": over.get(row["customer_key"]),
+            }
+            for row in rows
+        }
     risks: dict[str, dict[str, Any]] = db.cache[key]
     unlikely = _unlikely(db, day)
     return {name: {**risk, "is_unlikely": name in unlikely} for name, risk in risks.items()}

@@ -43,7 +43,7 @@ def command(
     currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
     customer: Annotated[str | None, typer.Option(help="Only this customer: a code, a name or a key.")] = None,
     buckets: Annotated[str | None, typer.Option(help="Own day edges, such as 15,45,90.")] = None,
-    net: Annotated[str, typer.Option(help="Take credits, unallocated (or both) off the oldest buckets.")] = "",
+    net: Annotated[str, typer.Option(help="credits, unallocated or both with a comma, off the oldest buckets.")] = "",
     company: Annotated[bool, typer.Option(help="In three currencies, with rates and unrealised differences.")] = False,
     late: Annotated[bool, typer.Option(help="What was entered after --as-of and changes it.")] = False,
     terms: Annotated[bool, typer.Option(help="Due dates that differ from the terms, derived, or not started.")] = False,

@@ -77,6 +77,14 @@ def test_every_cell_opens_rows_that_add_up_to_it(viewer: Viewer, db: Served, by:
     assert cells >= 2
 
 
+@pytest.mark.parametrize("net", [(), ("unallocated", "credits")])
+def test_what_is_overdue_does_not_depend_on_the_basis(viewer: Viewer, db: Served, net: tuple[str, ...]) -> None:
+    found = [serve.aging(viewer, db, basis=basis, net=net)["totals"] for basis in BASES]
+    late = [{row["currency"]: row["overdue"] for row in totals} for totals in found]
+    assert late == [{"CNY": 900 - 350 + 400 - 100 + 50, "USD": 70}] * len(BASES)
+    assert {row["open"] for totals in found for row in totals} == {1200, 70}
+
+
 def test_rows_obey_the_row_rule_and_the_day(viewer: Viewer, db: Served) -> None:
     key = db.rows("select employee_key from core.dim_employee where email = 'south@example.com'")[0]["employee_key"]
     south = Viewer("s", "s", "account_manager", key, scope="own")

@@ -49,6 +49,7 @@ def test_three_currencies_and_the_unrealised_difference(instance: Instance) -> N
     assert eur["group_amount"] == Decimal("166.67")
     assert (cny["company_amount"], cny["unrealised"], cny["group_amount"]) == (1000, 0, Decimal("138.89"))
     assert (jpy["company_amount"], jpy["unrealised"], jpy["unrated_amount"]) == (None, None, 9000)
+    assert jpy["carried_amount"] is None, "no document and no table names a rate: not zero"
     assert report["missing_rates"] == {"company": ["JPY"], "group": []}
     assert report["totals"] == {
         "company_amount": 2200,

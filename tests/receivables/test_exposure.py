@@ -250,3 +250,14 @@ def test_the_card_of_every_demo_customer_agrees(demo_company: Instance) -> None:
             credit = serve.customer(FINANCE, db, row["customer_key"], as_of=day)["kpis"]["credit"]
             assert credit["components"] == row["components"], (row["name"], day)
         assert len(alone) > 10
+
+
+def test_the_worklist_scores_by_the_same_exposure(demo_company: Instance) -> None:
+    db = serve.open_published(demo_company)
+    over = {row["customer_key"]: row["is_over"] for row in serve.exposure(FINANCE, db)["rows"] if not row["group"]}
+    lines = [line for line in serve.worklist(FINANCE, db) if line["customer_key"] in over]
+    assert {line["is_over_limit"] for line in lines} >= {True, False}
+    for line in lines:
+        assert line["is_over_limit"] is over[line["customer_key"]], line["name"]
+        assert line["score_parts"]["over_limit"] == (1.25 if line["is_over_limit"] else 1.0)
+    assert {line["is_over_limit"] for line in serve.worklist(Viewer.operator(), db)} == {None}, "behind the mask"

@@ -56,11 +56,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 
 def test_every_fault_is_named(instance: Instance) -> None:
-    found = {
-        (row["fault"], row["record_key"].removeprefix("books:"), row["amount"])
-        for row in serve.ledger_faults(Viewer.operator(), serve.open_published(instance))
-    }
+    faults = serve.ledger_faults(Viewer.operator(), serve.open_published(instance))
+    found = {(row["fault"], row["record_key"].removeprefix("books:"), row["amount"]) for row in faults}
     names = {(fault, key) for fault, key, _ in found}
+    said = {row["value"] for row in faults if row["fault"] == "allocation_currency"}
+    assert said == {"CNY / EUR"}, "the money's currency and the invoice's"
     assert ("over_allocated", "OVER#1", Decimal(30)) in found
     assert ("due_before_invoice", "EARLY#1") in names
     assert ("due_implausible", "FOREVER#1") in names

@@ -143,13 +143,11 @@ def tone(bucket: str, place: int) -> str:
 
 def _pictures(look: Look, found: dict[str, Any]) -> Html:
     """One stacked bar per currency; each part opens its items."""
-    cards = [
-        _picture(look, total, found["buckets"], has_late=found["basis"] != "recognition") for total in found["totals"]
-    ]
+    cards = [_picture(look, total, found["buckets"]) for total in found["totals"]]
     return tag("div", *cards, class_="agings")
 
 
-def _picture(look: Look, total: dict[str, Any], names: list[str], *, has_late: bool) -> Html:
+def _picture(look: Look, total: dict[str, Any], names: list[str]) -> Html:
     currency, whole = total["currency"], sum((max(amount, ZERO) for amount in total["buckets"].values()), ZERO)
     parts, keys = [], []
     for place, name in enumerate(names):
@@ -169,7 +167,7 @@ def _picture(look: Look, total: dict[str, Any], names: list[str], *, has_late: b
     head = [
         tag("b", look.money(total["open"], currency), class_="fig"),
         tag("span", look.t("col.overdue"), " ", look.money(total["overdue"], currency),
-            class_="t-red" if late else "muted") if has_late else "",
+            class_="t-red" if late else "muted"),
     ]  # fmt: skip
     apart = look.dotted(
         *(join([look.t(f"aging.{name}"), " ", look.money(total[name], None)]) for name in APART if total.get(name)),
@@ -196,12 +194,9 @@ def _table(look: Look, found: dict[str, Any], by: str) -> Html:
         *([] if single else [Column(look.t("col.currency"), "mid", phone=False)]),
         Column(look.t("col.open"), "num"),
         *(Column(_name(look, name), "num", phone=False) for name in used),
-        *([Column(look.t("col.overdue"), "num")] if found["basis"] != "recognition" else []),
+        Column(look.t("col.overdue"), "num"),
         Column(look.t("aging.apart"), "num", look.t("aging.apart_help"), phone=False),
     ]
-    if found["basis"] == "recognition":
-        for row in rows:
-            row.cells.pop(-2)  # type: ignore[attr-defined]
     title = look.t("aging.title")
     foot = look.t("work.more", shown=SHOWN, total=look.count(len(found["rows"]))) if len(found["rows"]) > SHOWN else ""
     unit = chip(single) if single else ""
