@@ -135,3 +135,10 @@ def at_work(store: Store) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def try_now(store: Store, host: str) -> bool:
+    """Let the next call to a host that is left alone be its probe, without waiting; whether it was left alone."""
+    waits = (breakers.c.host == host, breakers.c.state == "open")
+    with store.begin() as connection:
+        return connection.execute(update(breakers).where(*waits).values(until_at=stamp())).rowcount == 1

@@ -23,6 +23,7 @@ from ingest.hooks import load_hooks
 from ingest.http import SourceClient
 from ingest.landing import Watch
 from ingest.spec import SourceSpec, StreamSpec
+from ingest.stopping import Stopped, Wish
 from ingest.stream_run import StreamRun
 from ingest.template import render
 from ops import clock
@@ -41,7 +42,10 @@ _BUSY_STREAMS = 2
 
 @dataclass
 class RunResult:
-    """One stream's run. state: done | failed | busy (lease held elsewhere); seconds are wall time."""
+    """One stream's run. state: done | failed | interrupted (stopped by somebody) | busy (lease held elsewhere).
+
+    Seconds are wall time.
+    """
 
     source: str
     stream: str
@@ -86,7 +90,8 @@ def sync(
         with lease(instance.store, f"source:{source.name}"):
             _close_interrupted(instance.store, source.name)
             _look_at_contract(instance, source.name, spec)
-            return _collect(instance, source, spec, wanted, redactor, full, progress, watch)
+            wish = Wish(instance.store, source.name)
+            return _collect(instance, source, spec, wanted, redactor, full, progress, watch, wish)
     except LeaseHeld as held:
         return [RunResult(source.name, stream or "*", state="busy", error=held.what, remedy=held.remedy)]
 
@@ -113,6 +118,7 @@ def _collect(
     full: bool,
     progress: Progress | None,
     watch: Watch | None,
+    wish: Wish,
 ) -> list[RunResult]:
     results: list[RunResult] = []
     try:
@@ -126,7 +132,7 @@ def _collect(
             if stream.when and not render(stream.when, client.context()):
                 continue
             result = RunResult(source.name, stream.name)
-            fault = stopped or _one(instance, client, stream, result, full, watch)
+            fault = stopped or _one(instance, client, stream, result, full, watch, wish)
             if fault is not None:
                 _failed(result, fault, redactor)
             busy = busy + 1 if isinstance(fault, SourceBusy) else 0
@@ -135,6 +141,8 @@ def _collect(
             results.append(_recorded(instance.store, result))
             if progress:
                 progress(result)
+            if isinstance(fault, Stopped):
+                return results
         if stopped is None and len(wanted) == len(spec.streams):
             totals.note(instance.store, client, spec, redactor)
     finally:
@@ -167,14 +175,16 @@ def _one(
     result: RunResult,
     full: bool,
     watch: Watch | None,
+    wish: Wish,
 ) -> BaseException | None:
     """Run one stream, fill `result`; the fault if there was one."""
     began, requests, size = clock.monotonic(), client.requests, client.bytes
     fault: BaseException | None = None
     try:
-        run = StreamRun(client, stream, instance.store, instance.landing, full=full, watch=watch)
+        run = StreamRun(client, stream, instance.store, instance.landing, full=full, watch=watch, wish=wish)
         result.run_id = run.outcome.run_id
         _started(instance.store, result)
+        wish.look()
         outcome = run.run()
         result.rows_received, result.rows_landed = outcome.received, outcome.landed
         result.rows_deleted, result.warnings = outcome.deleted, outcome.warnings
@@ -203,7 +213,7 @@ def _look(instance: Instance, result: RunResult) -> None:
 
 
 def _failed(result: RunResult, fault: BaseException, redactor: Redactor) -> RunResult:
-    result.state = "failed"
+    result.state = "interrupted" if isinstance(fault, Stopped) else "failed"
     if isinstance(fault, C360Error):
         result.error, result.remedy = redactor.clean(fault.what), fault.remedy
         if fault.valid:

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest import landing, landing_remote, packs
+from ingest import holding, landing, landing_remote, packs
 from ingest.landing import PART_BYTES, PART_ROWS
 from ops.errors import FatalError
 from ops.instance import Instance
@@ -49,10 +49,15 @@ class Compacted:
     """Whether the superfluous files have left; False while a build or a backup may read them."""
 
 
-def compact(instance: Instance, source: str, *, at_least: int = 2) -> list[Compacted]:
-    """Pack each stream of `source` that has `at_least` files worth packing. LeaseHeld while the source is collected."""
+def compact(
+    instance: Instance, source: str, *, at_least: int = 2, told: Callable[[Compacted], None] = lambda _one: None
+) -> list[Compacted]:
+    """Pack each stream of `source` that has `at_least` files worth packing. LeaseHeld while the source is collected.
+
+    `told` hears of every stream when it is done.
+    """
     instance.config.source(source)
-    done = []
+    done: list[Compacted] = []
     with lease(instance.store, f"source:{source}"):
         for stream in landing.streams(instance.landing, source):
             folder = instance.landing / source / stream
@@ -63,6 +68,9 @@ def compact(instance: Instance, source: str, *, at_least: int = 2) -> list[Compa
                 rewrite(folder, chosen)
             is_tidy = tidy_up(instance, folder)
             done.append(Compacted(source, stream, len(chosen), *before, *extent(folder), is_tidy))
+            told(done[-1])
+    if any(one.runs for one in done):
+        holding.note_packed(instance.store, source, vars(total(done)))
     return done
 
 

@@ -97,7 +97,10 @@ class WebhookSpec(Strict):
 
 
 class AskSpec(Strict):
-    """How a call for single records differs from the stream's own."""
+    """How a call for single records differs from the stream's own.
+
+    quoted: {ids} is one id as JSON text with its quotation marks, so that ids of any characters can be asked for.
+    """
 
     method: Literal["GET", "POST"] | None = None
     path: str | None = None
@@ -107,6 +110,13 @@ class AskSpec(Strict):
     page: PageSpec | None = None
     filter: str = ""
     at_once: int = Field(default=1, ge=1, le=200)
+    quoted: bool = False
+
+    @model_validator(mode="after")
+    def _one_by_one(self) -> AskSpec:
+        if self.quoted and self.at_once > 1:
+            raise ValueError("quoted ids are asked for one by one: leave at_once away")
+        return self
 
     def shape(self, stream: StreamSpec) -> StreamSpec:
         """The stream as this call asks for it."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ingest.cursor import Window
     from ingest.http import SourceClient
+    from ingest.spec_totals import TotalSpec
     from ingest.writing import Batch
 
 Record = dict[str, Any]
@@ -54,6 +55,8 @@ class Hooks:
     pages: Callable[[Call, Any], Iterator[Page]] | None = None
     records: Callable[[Call, Any], list[Record]] | None = None
     record: Callable[[Call, Record], Record | None] | None = None
+    total: Callable[[Call, TotalSpec], list[Record] | None] | None = None
+    """The rows of a total that is asked for in a way of its own; None for one that its description asks for."""
 
 
 def load_hooks(folder: Path) -> Hooks:

@@ -22,6 +22,8 @@ from ops import secrets
 from ops.errors import FatalError, RetriableError
 from ops.instance import Instance, LandingConfig, parse_config
 from ops.leases import lease
+from ops.store import stamp
+from ops.tables import audit
 
 _OWNER = "owner.json"
 _MANIFEST = "manifest.json"
@@ -173,6 +175,21 @@ def _opened(path: Path, _changed: int) -> Remote | None:
 
 def _is_here(config: LandingConfig) -> bool:
     return config.path.startswith("file:") or urlsplit(config.endpoint or "").hostname in {"127.0.0.1", "localhost"}
+
+
+def adopt(instance: Instance, by: str) -> str:
+    """Make this instance the one that writes to its bucket, when the former one is gone; its address. Audited.
+
+    FatalError where landing is a folder of this instance, LandingAway.
+    """
+    remote = of(instance.landing)
+    if remote is None:
+        raise FatalError("landing is a folder of this instance", remedy="name a bucket in [landing] of c360.toml")
+    remote.claim(by_force=True)
+    with instance.store.begin() as connection:
+        values = {"at": stamp(), "actor": by, "action": "landing.adopt", "subject": remote.address}
+        connection.execute(audit.insert().values(**values))
+    return remote.address
 
 
 def mark(data: bytes) -> str:

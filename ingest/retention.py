@@ -7,7 +7,7 @@ replay needs for today's values never leaves: the caller names it (model.conform
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import select
 
-from ingest import compacting, landing, landing_remote, packs
+from ingest import compacting, holding, landing, landing_remote, packs
 from ingest.writing import TOMBSTONE
 from ops import clock
 from ops.errors import FatalError
@@ -25,7 +25,7 @@ from ops.store import Store, stamp
 from ops.tables import audit, quarantine
 
 _STAMP = "%Y%m%dT%H%M%S%fZ"
-ACTION = "landing.prune"
+ACTION = holding.PRUNED
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def prune(
     days: int | None = None,
     dry_run: bool = False,
     actor: str = "scheduler",
+    told: Callable[[Pruned], None] = lambda _one: None,
 ) -> list[Pruned]:
     """Let superseded versions of `source` leave, older than `days` (default: its setting); the audit says what left.
 
@@ -79,10 +80,10 @@ def prune(
         raise FatalError(f"{kept_days} days", valid="1 or more")
     before = (clock.now() - timedelta(days=kept_days)).strftime(_STAMP)
     with lease(instance.store, f"source:{source}"):
-        done = [
-            _stream(instance, source, stream, before, needed, dry_run=dry_run)
-            for stream in landing.streams(instance.landing, source)
-        ]
+        done: list[Pruned] = []
+        for stream in landing.streams(instance.landing, source):
+            done.append(_stream(instance, source, stream, before, needed, dry_run=dry_run))
+            told(done[-1])
         left = [one for one in done if one.leaving]
         if left and not dry_run:
             _note(instance.store, actor, source, kept_days, left)

@@ -20,6 +20,7 @@ from ingest.index import Index
 from ingest.passes import settle_listed
 from ingest.reader import Reader
 from ingest.spec import StreamSpec
+from ingest.stopping import Stopped, Wish
 from ingest.sweeping import settle_missing
 from ingest.writing import Batch, Outcome, Writing
 from ops import clock
@@ -42,7 +43,9 @@ class StreamRun:
         *,
         full: bool = False,
         watch: landing.Watch | None = None,
+        wish: Wish | None = None,
     ) -> None:
+        self.wish = wish
         self.client, self.stream, self.store, self.root = client, stream, store, root
         self.source, self.full = client.source.name, full
         landing_remote.refresh(root, self.source, stream.name)
@@ -179,6 +182,7 @@ class StreamRun:
             if self.writer.is_full or clock.monotonic() - last >= FLUSH_EVERY_S:
                 self._save()
                 last = clock.monotonic()
+            self._heed()
         if step["kind"] == "gone":
             settle_listed(self.stream, self.index, self.writing, self.outcome, self.state.pop("listed", []))
             self.state.setdefault("passed", {})[str(step["place"])] = clock.now().isoformat()
@@ -191,6 +195,16 @@ class StreamRun:
         self.state["pass"] += 1
         self.state["page"] = None
         self._save()
+
+    def _heed(self) -> None:
+        """Stopped when somebody has asked for it, with all that was read kept."""
+        if self.wish is None:
+            return
+        try:
+            self.wish.heed()
+        except Stopped:
+            self._save()
+            raise
 
     def _has_returned(self) -> bool:
         """Whether a record known as deleted is listed again; one that names its survivor may be listed still."""

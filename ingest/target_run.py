@@ -6,6 +6,7 @@ it would have begun without it, and lands nothing twice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,9 @@ class TargetRun(StreamRun):
         reader.stream = ask.shape(self.stream)
         for start in range(0, len(ids), ask.at_once):
             chunk = ids[start : start + ask.at_once]
+            said = json.dumps(chunk[0], ensure_ascii=False) if ask.quoted else ",".join(chunk)
             try:
-                yield from reader.batches({"kind": "left", "filter": ask.filter, "ids": ",".join(chunk)}, None)
+                yield from reader.batches({"kind": "left", "filter": ask.filter, "ids": said}, None)
             except StreamRefused as refused:
                 self.outcome.warnings.append(f"{', '.join(chunk)}: {refused.what}")
 

@@ -28,6 +28,7 @@ from ops.tables import target_runs
 Progress = Callable[["TargetResult"], None]
 Read = dict[str, list[tuple[str, str]]]
 CUSTOMER = "customer"
+_LONGEST = 140
 NO_WAY = "the connector cannot read single records of it"
 
 
@@ -68,8 +69,8 @@ def read_records(
     LeaseHeld while the source is collected by another process. A fault is in its result.
     """
     spec = SourceSpec.load(instance.config.source(source_name).connector, instance.config_dir)
-    asks = {name: (_by_id(spec, spec.stream(name)), _safe(ids)) for name, ids in wanted.items()}
-    named = {name: (ask, ids) for name, (ask, ids) in asks.items() if ask is not None and ids}
+    asks = {name: _by_id(spec, spec.stream(name)) for name in wanted}
+    named = {name: (ask, safe) for name, ask in asks.items() if ask is not None and (safe := _safe(ask, wanted[name]))}
     whole = [name for name in wanted if name not in named]
     done = _Reading(instance, source_name, spec, cause, progress)
     late = done.read(named) if named else []
@@ -90,8 +91,8 @@ def read_customer(
     named = {}
     for stream in spec.streams:
         ask = _of_customer(spec, stream)
-        if ask is not None and _safe(ids):
-            named[stream.name] = (ask, _safe(ids))
+        if ask is not None and (safe := _safe(ask, ids)):
+            named[stream.name] = (ask, safe)
         elif stream.parent is None:
             done.skipped(stream.name, NO_WAY)
     for name in done.read(named) if named else []:
@@ -209,5 +210,8 @@ def _of_customer(spec: SourceSpec, stream: StreamSpec) -> AskSpec | None:
     return _by_id(spec, stream) if "customer" in stream.entities and not stream.parent else None
 
 
-def _safe(ids: list[str]) -> list[str]:
+def _safe(ask: AskSpec, ids: list[str]) -> list[str]:
+    """Ids that can be put into the call without becoming more than an id."""
+    if ask.quoted:
+        return sorted({row_id for row_id in ids if row_id.strip() and len(row_id) <= _LONGEST})
     return sorted({row_id for row_id in ids if is_id(row_id)})

@@ -57,7 +57,7 @@ _ENTERED = schema.Column(
 
 def columns(entity: schema.Entity) -> list[schema.Column]:
     """The columns of an entity's template, `id` first and `entered_at` last."""
-    return [_ID, *entity.columns, _ENTERED]
+    return [_ID, *(column for column in entity.columns if not column.is_derived), _ENTERED]
 
 
 def export(folder: Path, *, language: str = "zh") -> list[Path]:
@@ -159,7 +159,7 @@ def mapping() -> Mapping:
 
 
 def _field(column: schema.Column) -> dict[str, Any]:
-    spec: dict[str, Any] = {"path": [column.name]}
+    spec: dict[str, Any] = {"path": [] if column.is_derived else [column.name]}
     if column.default is not None and column.default.startswith("="):
         spec["path"].append(column.default[1:])
     elif column.default is not None:
@@ -170,6 +170,8 @@ def _field(column: schema.Column) -> dict[str, Any]:
         spec["convert"] = ["email"]
     elif column.name == "name":
         spec["convert"] = ["name"]
+    elif column.name == "serial_key":
+        spec["convert"] = ["serial"]
     elif "currency" in column.name or column.lookup:
         spec["convert"] = ["upper"] if "currency" in column.name else ["lower"]
     return spec
@@ -195,7 +197,7 @@ def source_toml() -> str:
         'help = "recorded: allocation.csv says what settled what; none: estimate; auto: by whether the file is there"',
     ]
     for entity in schema.entities().values():
-        names = json.dumps([column.name for column in entity.columns])
+        names = json.dumps([column.name for column in entity.columns if not column.is_derived])
         refers = ", ".join(f"{c.name} = {json.dumps(list(c.refers_to))}" for c in entity.columns if c.refers_to)
         lines += [
             "",

@@ -14,7 +14,7 @@ import tomllib
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -40,6 +40,9 @@ class SourceConfig(_Strict):
     schedule: str | None = "every 15m"
     status: Literal["active", "shadow", "off"] = "active"
     max_age_minutes: int = 60
+    stream_max_age_minutes: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default={}, description="limits of single streams, apart from the others; 0 takes the connector's away"
+    )
     links: dict[str, str] = Field(default={}, description="entity → address template, over those of the connector")
     keep_versions_days: int | None = Field(default=None, ge=1, description="superseded versions leave landing after it")
     legal_hold: bool = Field(default=False, description="nothing of this source leaves landing")

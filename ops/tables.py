@@ -95,7 +95,7 @@ sync_requests = Table(
     Column("stream", String(100)),
     Column("requested_by", String(100), nullable=False),
     Column("requested_at", String(40), nullable=False),
-    Column("state", String(20), nullable=False, comment="waiting, running, done, failed"),
+    Column("state", String(20), nullable=False, comment="waiting, running, done, failed, stopped"),
     Column("message", Text),
 )
 

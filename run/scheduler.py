@@ -13,17 +13,18 @@ from datetime import datetime
 from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from model import conform, delivery
 from ops import clock
+from ops.care import MARK
 from ops.errors import C360Error
 from ops.instance import Instance, SourceConfig
 from ops.leases import lease
 from ops.schedule import next_after
 from ops.store import stamp, unstamp
 from ops.tables import BUILD_ONLY, REPLAY, kv, runs, sync_requests, target_runs
-from run import chain, targeting, tending
+from run import caring, chain, targeting, tending
 
 log = logging.getLogger("c360.scheduler")
 TICK_SECONDS = 1.0
@@ -63,7 +64,7 @@ def take_requests(instance: Instance) -> list[str]:
         asked = select(sync_requests).where(sync_requests.c.state == "waiting")
         is_sync = (
             sync_requests.c.source.is_distinct_from(BUILD_ONLY),
-            sync_requests.c.stream.is_distinct_from(REPLAY),
+            or_(sync_requests.c.stream.is_(None), ~sync_requests.c.stream.startswith(MARK, autoescape=True)),
         )
         waiting = connection.execute(asked.where(*is_sync)).all()
         if not waiting:
@@ -126,6 +127,7 @@ class Daemon:
             if take_builds(self.instance) or wanted or replays or read.landed:
                 problem = self._refresh(wanted, replays)
             targeting.settle(self.instance, read, problem)
+            caring.work(self.instance)
             self._roll_business_day()
             self._deliver()
             if not wanted:
@@ -147,7 +149,9 @@ class Daemon:
             failed = self._replay(replays)
             result = chain.refresh(self.instance, sources=wanted, progress=log.info)
             if result.problems or failed:
-                state, message = "failed", "; ".join([*failed, *result.problems])
+                is_stopped = not failed and all(run.state == "interrupted" for run in result.runs if run.error)
+                state = "stopped" if is_stopped and result.runs else "failed"
+                message = "; ".join([*failed, *result.problems])
                 log.warning("refresh of %s: %s", ", ".join(wanted) or "the build", message)
         except C360Error as error:
             state, message = "failed", str(error)

@@ -1,14 +1,15 @@
-"""What is done for landing at quiet hours: packing small files, letting superseded versions leave."""
+"""What is done at quiet hours: packing landing, letting superseded versions leave, forgetting old targeted reads."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import time
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from ingest import compacting, retention
+from ingest import compacting, forgetting, retention
 from ingest.retention import Pruned
 from model import build, staging
 from model.conform.needed import needed
@@ -46,16 +47,22 @@ def prunable(instance: Instance, days: int | None = None) -> list[str]:
 
 
 def prune(
-    instance: Instance, source: str, *, days: int | None = None, dry_run: bool = False, actor: str = "scheduler"
+    instance: Instance,
+    source: str,
+    *,
+    days: int | None = None,
+    dry_run: bool = False,
+    actor: str = "scheduler",
+    told: Callable[[Pruned], None] = lambda _one: None,
 ) -> list[Pruned]:
     """Let the superseded versions leave that no replay needs (retention.prune). LeaseHeld while a build is at work."""
     with lease(instance.store, build.LEASE), staging.open_warehouse(instance) as con:
         kept = needed(instance, con, source)
-    return retention.prune(instance, source, needed=kept, days=days, dry_run=dry_run, actor=actor)
+    return retention.prune(instance, source, needed=kept, days=days, dry_run=dry_run, actor=actor, told=told)
 
 
 def tend(instance: Instance) -> bool:
-    """Pack and prune once a night, within quiet hours; whether it was done now. Problems are logged, never raised.
+    """Pack, prune and forget once a night, within quiet hours; whether it was done now. Problems are only logged.
 
     A source that is being collected, or a build at work, is left for the next night.
     """
@@ -65,6 +72,7 @@ def tend(instance: Instance) -> bool:
     entry = {"key": _KEY, "value": now.date().isoformat(), "updated_at": stamp()}
     with instance.store.begin() as connection:
         instance.store.upsert(connection, kv, entry, ["key"])
+    log.info("%s old targeted reads are forgotten", forgetting.forget(instance.store))
     wanted = set(prunable(instance))
     for source in named(instance, None):
         try:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from model import serve
 from views import state
-from views.parts import bar, chain_panel, customer_sync, drawer, head, panels, tiles, timeline
+from views.parts import asset_panel, bar, chain_panel, customer_sync, drawer, head, panels, tiles, timeline
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, empty, grids, join, link, table, tag
 from views.parts.notice import notice
@@ -17,12 +17,12 @@ from views.parts.notice import notice
 MATCHES = 20
 # What each role reads first; every role can reach every panel.
 ROLE_ORDER = {
-    "service": "tickets orders contacts contracts projects receivables opportunities records",
-    "account_manager": "receivables tickets opportunities projects contracts orders contacts records",
-    "finance": "receivables contracts orders contacts tickets projects opportunities records",
-    "leader": "receivables opportunities contracts projects tickets orders contacts records",
-    "steward": "records contacts contracts orders receivables opportunities tickets projects",
-    "integration": "records receivables orders contracts tickets projects opportunities contacts",
+    "service": "tickets assets orders contacts contracts projects receivables opportunities records",
+    "account_manager": "receivables tickets opportunities projects contracts orders contacts assets records",
+    "finance": "receivables contracts orders contacts tickets projects opportunities assets records",
+    "leader": "receivables opportunities contracts projects tickets orders contacts assets records",
+    "steward": "records contacts contracts orders assets receivables opportunities tickets projects",
+    "integration": "records receivables orders contracts tickets assets projects opportunities contacts",
 }
 
 
@@ -85,6 +85,8 @@ def _screen(context: state.Context, found: dict[str, Any]) -> None:
         drawn = [panels.PANELS[name](look, found, freshness) for name in order]
         if chain_panel.is_open():
             st.html(chain_panel.show(context, found["customer_key"], found["as_of"] if found["is_past"] else None))
+        if asset_panel.is_open():
+            asset_panel.show(context, found["customer_key"], found["as_of"] if found["is_past"] else None)
         st.html(grids(drawn))
     with right:
         st.html(timeline.panel(context, found))

@@ -9,10 +9,12 @@ import streamlit as st
 from model import serve
 from views import state
 from views.parts import (
+    care_panel,
     drawer,
     drift_panel,
     health_panel,
     hook_panel,
+    landing_panel,
     mapping_panel,
     reject_panel,
     shadow_panel,
@@ -55,12 +57,16 @@ def page() -> None:
     if chosen:
         _streams(context, chosen)
         source_panel.actions(context, chosen)
+        care_panel.show(context, chosen)
         shadow_panel.show(context, chosen)
     totals_panel.show(context, chosen)
     drift_panel.show(context, chosen)
     st.html(_runs(look, [run for run in data["runs"] if chosen in {None, run["source"]}]))
     hook_panel.show(context, chosen)
-    reject_panel.show(context, [row for row in data["rejects"] if chosen in {None, row["source"]}])
+    ignored = serve.quarantine(context.viewer, context.db, limit=200, status="ignored")
+    of_it = [[row for row in rows if chosen in {None, row["source"]}] for rows in (data["rejects"], ignored)]
+    reject_panel.show(context, *of_it)
+    landing_panel.show(context, chosen)
     source_panel.history(context, chosen)
     if opened := drawer.drawer(context, "sources"):
         st.html(opened)
@@ -79,7 +85,7 @@ def _streams(context: state.Context, source: str) -> None:
         Row(
             [
                 row["stream"],
-                look.dotted(*(h(words.entity(look, one)) for one in row["entities"])) or look.na(),
+                look.dotted(*(h(words.entity(look, one)) for one in row["entities"]), _limit(look, row)) or look.na(),
                 look.when(row["started_at"]) if row["started_at"] else h(look.t("src.never_ran")),
                 look.count(row["rows_landed"]) if row["started_at"] else look.na(),
                 look.count(row["rows_changed"] or 0) if row["started_at"] else look.na(),
@@ -107,6 +113,12 @@ def _streams(context: state.Context, source: str) -> None:
         if serve.may_sync(context.viewer) and asked in {row["stream"] for row in listed}:
             syncing.button(context, source, asked)
         st.html(tag("div", table(title, columns, rows), class_="worklist scroll"))
+
+
+def _limit(look: Look, row: dict[str, Any]) -> Html | None:
+    """How old the stream may become, where it has a limit of its own."""
+    minutes = row["max_age_minutes"]
+    return tag("span", look.t("src.limit", age=look.age(minutes * 60)), class_="muted") if minutes else None
 
 
 def _runs(look: Look, runs: list[dict[str, Any]]) -> Html:

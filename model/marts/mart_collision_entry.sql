@@ -3,7 +3,8 @@
 -- name, or same kind and begun within 60 days of each other). price_before and price_after: the last two prices of one
 -- product to one customer in one currency within 180 days, sold by different people; amounts at the later quantity.
 -- project_value: projects that name a contract; milestone_done: their milestones, without amount.
--- warranty_claimed: tickets with a product whose words claim warranty; product_sold: what the ERP sold of it.
+-- warranty_claimed: tickets with a product and no serial number whose words claim warranty (with one:
+-- mart_claim_entry); product_sold: what the ERP sold of it.
 -- Customers with more than 200 open opportunities (walk-in buckets) are left out of quotes.
 -- grain: customer
 -- key: measure, anchor, entry_key
@@ -74,7 +75,7 @@ claim as (
         customer_key, record_key, source, number, upper(trim(product_code)) as product,
         cast(created_at as date) as dated_on
     from core.fct_ticket
-    where product_code is not null and created_at is not null
+    where product_code is not null and serial_key is null and created_at is not null
         and regexp_matches(coalesce(subject, '') || ' ' || coalesce(description, ''), '保修|质保|三包|[Ww]arranty')
 ),
 

@@ -44,7 +44,7 @@ fault as (
     union all
 
     select a.customer_key, 'allocation_currency', a.record_key, 'currency',
-        a.currency || case when a.receipt_currency is null then '' else ' / ' || a.receipt_currency end,
+        case when a.currency <> d.currency then a.currency else a.receipt_currency end || ' / ' || d.currency,
         a.amount, a.currency
     from allocation as a
     join document as d on d.invoice_key = a.invoice_key

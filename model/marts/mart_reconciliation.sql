@@ -34,6 +34,8 @@ with pair(rule, side, measure) as (
         ('return_credit', 'right', 'credited_return'),
         ('shipment_invoice', 'left', 'shipped'),
         ('shipment_invoice', 'right', 'invoiced'),
+        ('warranty_serial', 'left', 'serial_claimed'),
+        ('warranty_serial', 'right', 'serial_entitled'),
         ('warranty_unknown', 'left', 'warranty_claimed'),
         ('warranty_unknown', 'right', 'product_sold')
 ),
@@ -42,6 +44,8 @@ entry as (
     select measure, customer_key, anchor, entry_key, dated_on, currency, amount from marts.mart_chain_entry
     union all
     select measure, customer_key, anchor, entry_key, dated_on, currency, amount from marts.mart_collision_entry
+    union all
+    select measure, customer_key, anchor, entry_key, dated_on, currency, amount from marts.mart_claim_entry
 ),
 
 daily as (

@@ -6,6 +6,8 @@ from model.serve.aging import aging
 from model.serve.aging_movement import aging_movement
 from model.serve.aging_rows import aging_rows
 from model.serve.alerting import alert_rules, alerts, try_alert
+from model.serve.assets import assets, entitlement, serial_key
+from model.serve.caring import adopt_landing, care_state, landing_bucket, landing_state, request_care
 from model.serve.chain import chain
 from model.serve.connection import Served, open_published
 from model.serve.control import control_balances
@@ -26,7 +28,7 @@ from model.serve.faults import ledger_control, ledger_faults
 from model.serve.field_conflicts import field_conflicts, field_decisions, retract_field, settle_field
 from model.serve.find import Ambiguous, NotFound, resolve, search
 from model.serve.freshness import freshness
-from model.serve.hooks import hook_state
+from model.serve.hooks import hook_state, try_host
 from model.serve.integration import integration_report
 from model.serve.invoices import record_invoice_received
 from model.serve.leavers import leavers
@@ -69,7 +71,8 @@ from model.serve.stewardship_cluster import cluster, key_history, resolution
 from model.serve.stewardship_decide import decide, decisions, import_list, take_apart
 from model.serve.stewardship_pair import pair
 from model.serve.stewardship_preview import preview
-from model.serve.syncing import has_scheduler, may_sync, request_sync, streams, sync_state
+from model.serve.stewardship_training import training_due
+from model.serve.syncing import has_scheduler, may_sync, request_sync, stop_sync, streams, sync_state
 from model.serve.terms import entered_late, terms_report
 from model.serve.timeline import timeline
 from model.serve.totals import control_totals
@@ -89,6 +92,7 @@ __all__ = [
     "acknowledge_drift",
     "act",
     "act_many",
+    "adopt_landing",
     "aging",
     "aging_movement",
     "aging_rows",
@@ -99,7 +103,9 @@ __all__ = [
     "announced_changes",
     "answer_statement",
     "apply_mapping",
+    "assets",
     "build_state",
+    "care_state",
     "chain",
     "changes_since",
     "close_notice",
@@ -120,6 +126,7 @@ __all__ = [
     "employee_proposals",
     "employees",
     "entered_late",
+    "entitlement",
     "expected_backtest",
     "expected_cash",
     "expected_days",
@@ -135,6 +142,8 @@ __all__ = [
     "integration_report",
     "kept_builds",
     "key_history",
+    "landing_bucket",
+    "landing_state",
     "leavers",
     "ledger_control",
     "ledger_faults",
@@ -177,6 +186,7 @@ __all__ = [
     "renewal_history",
     "renewals",
     "request_build",
+    "request_care",
     "request_customer",
     "request_replay",
     "request_sync",
@@ -190,6 +200,7 @@ __all__ = [
     "search",
     "seen",
     "send_statement",
+    "serial_key",
     "set_reject",
     "set_source_status",
     "settle_change",
@@ -205,13 +216,16 @@ __all__ = [
     "statement_file",
     "statements",
     "status",
+    "stop_sync",
     "streams",
     "sync_state",
     "take_apart",
     "tell_finance",
     "terms_report",
     "timeline",
+    "training_due",
     "try_alert",
+    "try_host",
     "unapplied",
     "unpin",
     "withdraw_acceptance",

@@ -12,7 +12,7 @@ from typing import Any
 Rows = list[dict[str, Any]]
 PANELS = (
     "identity", "contacts", "receivables", "tickets", "projects", "opportunities", "contracts", "orders", "renewal",
-    "timeline",
+    "timeline", "assets",
 )  # fmt: skip
 CURRENT, AS_OF = "current", "as_of"
 _ENDED = ("solved", "closed")

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from model.policy import Viewer
+from model.serve import entitled
 from model.serve.connection import Served
 
 Rows = list[dict[str, Any]]
@@ -42,7 +43,7 @@ _LISTS = {
     "tickets": (
         "core.fct_ticket", "true",
         """number subject status priority created_at solved_at closed_at resolution_due_at response_sla resolution_sla
-        is_open satisfaction assignee=assignee_name source source_id record_key""",
+        is_open satisfaction serial_number serial_key assignee=assignee_name source source_id record_key""",
     ),
     "projects": (
         "core.dim_project", "true",
@@ -81,8 +82,14 @@ def _list(name: str, table: str, condition: str, columns: str) -> str:
 _HEADER_SQL = (
     "select customer.*, "
     + ", ".join(_list(name, *parts) for name, parts in _HEADER_LISTS.items())
-    + ", (select list(source) from meta.source_capability where not gives_allocations) as blind"
     + " from core.dim_customer as customer where customer.customer_key = $key"
+)
+# What shares no plan with the rest of the header: the customer's group, and its devices, a row per contract that covers
+# one (which of them holds is a question of the day).
+_BESIDE_SQL = (
+    "select count(*) as n, count(*) filter (coalesce({rule}, false)) as seen, "
+    + _list("assets", "marts.mart_asset_entitlement", "true", " ".join(entitled.COLUMNS))
+    + " from core.dim_customer as customer where coalesce(customer.group_key, customer.customer_key) = $group"
 )
 _LISTS_SQL = "select " + ", ".join(_list(name, *parts) for name, parts in _LISTS.items())
 _PAST_SQL = f"{_LISTS_SQL}, " + _list(
@@ -94,7 +101,7 @@ _PAST_SQL = f"{_LISTS_SQL}, " + _list(
 
 
 def header(viewer: Viewer, db: Served, key: str) -> dict[str, Any]:
-    """Columns of core.dim_customer with codes, records and contacts; group_size counts the customers of its group.
+    """Columns of core.dim_customer with codes, records, contacts and devices; group_size: customers of its group.
 
     group_size is None where the viewer may not see all of them: a number would tell of the others.
     """
@@ -105,17 +112,23 @@ def header(viewer: Viewer, db: Served, key: str) -> dict[str, Any]:
         row["contacts"] or [],
         key=lambda item: (_falling(item["is_finance"]), _falling(item["is_primary"]), item["name"], item["source_id"]),
     )
-    size: int | None = 1
-    if row["group_key"] is not None:
-        rule, named = viewer.named_rows()
-        counted = db.rows(
-            f"""select count(*) as n, count(*) filter (coalesce({rule}, false)) as seen
-                from core.dim_customer as customer
-                where coalesce(customer.group_key, customer.customer_key) = $group""",
-            {"group": row["group_key"], **named},
-        )[0]
-        size = counted["n"] if counted["seen"] == counted["n"] else None
-    return {**row, "codes": codes, "records": records, "contacts": contacts, "group_size": size}
+    rule, named = viewer.named_rows()
+    beside = db.rows(_BESIDE_SQL.format(rule=rule), {"key": key, "group": row["group_key"], **named})[0]
+    size = None
+    if row["group_key"] is None or beside["seen"] == beside["n"]:
+        size = beside["n"] or 1
+    lists = {"codes": codes, "records": records, "contacts": contacts, "assets": beside["assets"] or []}
+    return {**row, **lists, "group_size": size, "blind": _blind(db)}
+
+
+def _blind(db: Served) -> list[str]:
+    """Sources that record no settlements, read once per version."""
+    key = ("sources without settlements",)
+    if key not in db.cache:
+        rows = db.rows("select source from meta.source_capability where not gives_allocations order by source")
+        db.cache[key] = [row["source"] for row in rows]
+    found: list[str] = db.cache[key]
+    return found
 
 
 def documents(db: Served, key: str, day: date, *, is_past: bool = False) -> dict[str, Rows]:

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any
 
 from model.policy import Viewer
-from model.serve import card, card_past, card_rows, past_fields, work
+from model.serve import card, card_past, card_rows, entitled, past_fields, work
+from model.serve.assets import shown, with_devices
 from model.serve.connection import Served
 from model.serve.exposure import of_card
 from model.serve.find import resolve
@@ -65,6 +66,7 @@ def _assemble(viewer: Viewer, db: Served, read: dict[str, Any], day: date) -> di
     at = min(clock.now(), end_of(db, day))
     owed = work.with_state(db, read["receivables"], day)
     tickets = card.tickets(lists["tickets"], at)
+    devices = entitled.devices(header["assets"], day)
     projects = card.projects(lists["projects"], lists["milestones"], day)
     contracts = card.contracts(db, lists["contracts"], day, at)
     renewal = card.renewal(db, contracts, day)
@@ -84,7 +86,9 @@ def _assemble(viewer: Viewer, db: Served, read: dict[str, Any], day: date) -> di
         "kpis": kpis,
         "next_action": card.next_action(owed, tickets, contracts, kpis),
         "receivables": {**owed, "items": linked(db, "invoice", owed["items"])},
-        "tickets": linked(db, "ticket", tickets),
+        "tickets": linked(db, "ticket", with_devices(db, tickets, header["assets"])),
+        "assets": shown(db, devices),
+        "assets_count": len(devices),
         "projects": linked(db, "project", projects),
         "opportunities": linked(db, "opportunity", lists["opportunities"]),
         "contracts": linked(db, "contract", contracts),

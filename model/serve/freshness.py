@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
+from ingest import max_age
 from model.serve.connection import Served
 from ops import clock
 from ops.store import unstamp
@@ -33,38 +35,53 @@ def freshness(db: Served) -> dict[str, Any]:
 
 
 def source_states(db: Served) -> list[dict[str, Any]]:
-    """One row per source that is not off: role, source, last_success_at, age_s, state fresh|stale|failed|never."""
-    latest: dict[str, str] = {}
+    """One row per source that is not off: role, source, last_success_at, age_s, state, stale_streams.
+
+    state: failed (the newest run of a stream failed), never, stale, fresh. A source is stale when the newest good run
+    of its streams is older than its limit, or that of a stream with a limit of its own than that one; stale_streams
+    names those, and is empty when it is the source as a whole.
+    """
+    good: dict[tuple[str, str], str] = {}
     newest: dict[tuple[str, str], tuple[str, str]] = {}
     with db.instance.store.read() as connection:
         for row in connection.execute(_RUNS):
-            if row.state == "done" and row.ended_at is not None:
-                latest[row.source] = max(latest.get(row.source, ""), row.ended_at)
             stream, run = (row.source, row.stream), (row.started_at, row.state)
+            if row.state == "done" and row.ended_at is not None:
+                good[stream] = row.ended_at
             newest[stream] = max(newest.get(stream, run), run)
     failed = {source for (source, _), (_, state) in newest.items() if state == "failed"}
     answer = []
     for source in db.instance.config.sources:
         if source.status == "off":
             continue
-        ended = latest.get(source.name)
-        at = unstamp(ended) if ended else None
-        age = None if at is None else max(0, int((clock.now() - at).total_seconds()))
+        mine = {stream: unstamp(at) for (name, stream), at in good.items() if name == source.name}
+        at = max(mine.values(), default=None)
+        late = late_streams(mine, max_age.limits(db.instance, source))
+        state = "failed" if source.name in failed else "never" if at is None else "stale" if late else "fresh"
         answer.append(
             {
                 "role": source.role,
                 "source": source.name,
                 "last_success_at": at,
-                "age_s": age,
-                "state": _state(age, source.max_age_minutes, source.name in failed),
+                "age_s": None if at is None else _age(at),
+                "state": state,
+                "stale_streams": [] if max_age.COMMON in late else late,
             }
         )
     return answer
 
 
-def _state(age: int | None, max_age_minutes: int, has_failed: bool) -> str:
-    if has_failed:
-        return "failed"
-    if age is None:
-        return "never"
-    return "stale" if age > max_age_minutes * 60 else "fresh"
+def late_streams(good: dict[str, datetime], limits: dict[str, int]) -> list[str]:
+    """The streams whose newest good run is older than their own limit; COMMON for the others together.
+
+    One that never ran is not late: it may be one that this company does not use.
+    """
+    rest = [at for stream, at in good.items() if stream not in limits]
+    newest = {stream: good[stream] for stream in limits if stream in good}
+    if rest and max_age.COMMON in limits:
+        newest[max_age.COMMON] = max(rest)
+    return sorted(stream for stream, at in newest.items() if _age(at) > limits[stream] * 60)
+
+
+def _age(at: datetime) -> int:
+    return max(0, int((clock.now() - at).total_seconds()))

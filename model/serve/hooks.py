@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
-from ingest import breaker
+from ingest import breaker, settings
+from ingest.spec import SourceSpec
 from model.policy import Viewer
 from model.serve.connection import Served
-from model.serve.syncing import may_sync
-from ops.store import unstamp
-from ops.tables import hook_counts, target_runs
+from model.serve.find import NotFound
+from model.serve.syncing import may_sync, must_look_after, request_sync
+from ops.errors import C360Error
+from ops.instance import SourceConfig
+from ops.secrets import Redactor
+from ops.store import stamp, unstamp
+from ops.tables import audit, hook_counts, target_runs
 
 REFUSED = ("unsigned", "stale", "malformed")
 
@@ -40,3 +46,32 @@ def hook_state(viewer: Viewer, db: Served, limit: int = 20) -> dict[str, Any]:
         "reads": [{**{key: getattr(row, key) for key in kept}, "started_at": unstamp(row.started_at)} for row in reads],
         "hosts": breaker.at_work(db.instance.store) if may_sync(viewer) else [],
     }
+
+
+def try_host(viewer: Viewer, db: Served, host: str) -> list[str]:
+    """Ask a host that is left alone once more, now: its sources are collected; their names. Audited.
+
+    FatalError for who does not look after sources; NotFound for a host that is not left alone. The first call is the
+    probe: when it fails the host is left alone again, for twice as long.
+    """
+    must_look_after(viewer)
+    if not breaker.try_now(db.instance.store, host):
+        raise NotFound(f"{host} is not left alone", remedy="the sources page shows the hosts that are")
+    with db.instance.store.begin() as connection:
+        connection.execute(
+            audit.insert().values(at=stamp(), actor=viewer.user, action="host.try", subject=host, details="{}")
+        )
+    names = [one.name for one in db.instance.config.sources if one.status != "off" and _speaks_to(db, one, host)]
+    for name in names:
+        request_sync(viewer, db, name)
+    return names
+
+
+def _speaks_to(db: Served, source: SourceConfig, host: str) -> bool:
+    """Whether one of the source's addresses is on this host (with its port, where the address has one)."""
+    try:
+        spec = SourceSpec.load(source.connector, db.instance.config_dir)
+        values = settings.resolve(spec, source, db.instance.secrets, Redactor())
+    except C360Error:
+        return False
+    return any(urlsplit(value).netloc == host for value in values.values() if isinstance(value, str) and "//" in value)

@@ -18,6 +18,7 @@ _OWNED: dict[str, tuple[str, str]] = {
     "contact": ("core.dim_contact", "record.contact_key"),
     "project": ("core.dim_project", "record.project_key"),
     "sales_order": ("core.fct_order", "record.record_key"),
+    "asset": ("core.dim_asset", "record.record_key"),
     "sales_order_line": ("core.fct_order_line", "record.record_key"),
     **{
         name: (f"core.fct_{name}", "record.record_key")

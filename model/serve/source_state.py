@@ -20,7 +20,7 @@ from ops.tables import audit
 
 _ACTIONS = (
     "source.promote", "source.demote", "source.rollback", "source.resume", "mapping.apply", "mapping.sign",
-    "build.rollback",
+    "build.rollback", "source.stop", "source.replay", "landing.prune",
 )  # fmt: skip
 
 

@@ -8,19 +8,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from ingest import max_age, stopping
 from ingest.spec import SourceSpec
 from model import policy
 from model.policy import Viewer
 from model.serve.connection import Served
 from ops import clock
+from ops.care import MARK
 from ops.errors import FatalError
 from ops.instance import SourceConfig
 from ops.store import stamp, unstamp
-from ops.tables import audit, leases, runs, sync_requests
+from ops.tables import REPLAY, audit, leases, runs, sync_requests
 
 WAITING = ("waiting", "running")
+# collections and replays, not what cares for a source beside them
+_IS_REFRESH = (
+    sync_requests.c.stream.is_(None)
+    | (sync_requests.c.stream == REPLAY)
+    | ~sync_requests.c.stream.startswith(MARK, autoescape=True)
+)
 
 
 def may_sync(viewer: Viewer) -> bool:
@@ -63,15 +71,31 @@ def request_sync(viewer: Viewer, db: Served, source: str, stream: str | None = N
     return int(added[0]) if added else 0
 
 
+def stop_sync(viewer: Viewer, db: Served, source: str) -> None:
+    """Stop the collection of `source` that is under way, and what waits for it; what was read is kept. Audited.
+
+    FatalError for a role that may not, and for a source that does not exist.
+    """
+    must_look_after(viewer)
+    name = db.instance.config.source(source).name
+    waits = (sync_requests.c.source == name, sync_requests.c.state == "waiting", _IS_REFRESH)
+    with db.instance.store.begin() as connection:
+        connection.execute(update(sync_requests).where(*waits).values(state="stopped", message=viewer.user))
+        connection.execute(
+            audit.insert().values(at=stamp(), actor=viewer.user, action="source.stop", subject=name, details="{}")
+        )
+    stopping.ask(db.instance.store, name, viewer.user)
+
+
 def sync_state(viewer: Viewer, db: Served, source: str) -> dict[str, Any] | None:
     """The newest request for `source` and how far it is; None when nobody ever asked.
 
-    {request_id, stream, state waiting|running|done|failed, message, requested_by, requested_at, has_scheduler,
+    {request_id, stream, state waiting|running|done|failed|stopped, message, requested_by, requested_at, has_scheduler,
     streams_done, streams_total, rows_landed, stream_now}. The message of a failure is for those who may sync only.
     """
     newest = (
         select(sync_requests)
-        .where((sync_requests.c.source == source) | sync_requests.c.source.is_(None))
+        .where((sync_requests.c.source == source) | sync_requests.c.source.is_(None), _IS_REFRESH)
         .order_by(sync_requests.c.request_id.desc())
         .limit(1)
     )
@@ -110,7 +134,8 @@ def has_scheduler(db: Served) -> bool:
 def streams(_viewer: Viewer, db: Served, source: str) -> list[dict[str, Any]]:
     """One row per stream of `source` in the connector's order, with its newest run (None where it never ran).
 
-    {stream, entities, started_at, state, rows_landed, rows_changed, seconds, error, remedy}.
+    max_age_minutes: its own limit, None where it has none.
+    {stream, entities, max_age_minutes, started_at, state, rows_landed, rows_changed, seconds, error, remedy}.
     """
     newest = select(runs.c.stream, func.max(runs.c.started_at).label("at")).where(runs.c.source == source)
     latest = newest.group_by(runs.c.stream).subquery()
@@ -123,7 +148,11 @@ def streams(_viewer: Viewer, db: Served, source: str) -> list[dict[str, Any]]:
     )
     with db.instance.store.read() as connection:
         known = {row.stream: row for row in connection.execute(statement)}
-    return [_stream(name, entities, known.get(name)) for name, entities in _spec(db, source)]
+    limits = max_age.limits(db.instance, db.instance.config.source(source))
+    return [
+        {**_stream(name, entities, known.get(name)), "max_age_minutes": limits.get(name)}
+        for name, entities in _spec(db, source)
+    ]
 
 
 def _stream(name: str, entities: list[str], run: Any) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ingest import probe, settings
+from ingest import max_age, probe, settings
 from ingest.spec import SourceSpec
 from model.alerts import rule as alert_rules
 from model.alerts.calendar import Calendar
 from model.conform.sources import mapping_of
 from model.identity import crosswalks, survivorship
 from model.quality import rule as quality_rules
-from model.receivables import codes
+from model.receivables import codes, letterhead
 from model.reconcile import rule as reconcile_rules
 from ops.errors import C360Error
 from ops.instance import Instance
@@ -25,7 +25,7 @@ from run.scheduler import next_due
 # what an instance's config folder may hold
 KNOWN = frozenset({
     "calendar", "calendar.toml", "conform", "fonts", "reconcile", "rules", "sources", "tests",
-    codes.OWN, quality_rules.OWN, "survivorship.toml", *(name for name, _ in crosswalks.FILES.values()),
+    codes.OWN, letterhead.OWN, quality_rules.OWN, "survivorship.toml", *(name for name, _ in crosswalks.FILES.values()),
 })  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def _own_files(instance: Instance) -> list[Callable[[], object]]:
         lambda: reconcile_rules.load(folder, everything=True),
         lambda: quality_rules.load(folder, everything=True),
         lambda: codes.load(folder),
+        lambda: letterhead.load(folder),
         lambda: Calendar.load(folder),
     ]
 
@@ -65,6 +66,7 @@ def _check_settings(instance: Instance, name: str) -> None:
     source = instance.config.source(name)
     spec = SourceSpec.load(source.connector, instance.config_dir)
     settings.resolve(spec, source, instance.secrets, Redactor())
+    max_age.verify(instance, source)
 
 
 def _check_mapping(instance: Instance, name: str) -> None:

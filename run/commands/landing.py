@@ -7,9 +7,6 @@ from typing import Annotated
 import typer
 
 from ingest import compacting, landing_remote
-from ops.errors import FatalError
-from ops.store import stamp
-from ops.tables import audit
 from run import tending
 from run.context import Context, show_json, table
 
@@ -82,11 +79,5 @@ def adopt(context: typer.Context) -> None:
     """Make this instance the one that writes to the bucket of [landing], when the former one is gone for good."""
     state: Context = context.obj
     state.need_everything("adopting a landing")
-    remote = landing_remote.of(state.instance.landing)
-    if remote is None:
-        raise FatalError("landing is a folder of this instance", remedy="name a bucket in [landing] of c360.toml")
-    remote.claim(by_force=True)
-    with state.instance.store.begin() as connection:
-        values = {"at": stamp(), "actor": state.user, "action": "landing.adopt", "subject": remote.address}
-        connection.execute(audit.insert().values(**values))
-    typer.echo(f"{remote.address} is now written by this instance alone.")
+    address = landing_remote.adopt(state.instance, state.user)
+    typer.echo(f"{address} is now written by this instance alone.")

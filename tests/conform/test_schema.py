@@ -24,6 +24,7 @@ def test_every_entity_of_the_contract_is_there() -> None:
         "sales_order",
         "sales_order_line",
         "shipment",
+        "asset",
         "invoice",
         "invoice_plan",
         "receipt",

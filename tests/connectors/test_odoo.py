@@ -156,7 +156,7 @@ def test_every_list_is_one_call_because_each_call_is_a_transaction(connect: Call
     life = connect("odoo")
     life.sync()
     methods = {call.path.rpartition("/")[2] for call in life.vendor.calls}
-    assert methods == {"version", "context_get", "fields_get", "search_read"}
+    assert methods == {"version", "context_get", "fields_get", "search_read", "formatted_read_group"}
 
 
 def test_a_payment_counts_when_it_is_in_the_ledger(connect: Callable[..., Harness]) -> None:

@@ -14,6 +14,7 @@ from tests.reconcile.conftest import CONTRACT, INVOICE, Files, found, told
 
 # one set of books: every test asks its own rule about documents of its own
 FILES: Files = {
+    "customer": "code,name\nC1,示例仪器有限公司\nC2,样本电子有限公司\n",
     "employee": "code,name,email\nE1,林北,e1@example.com\nE2,林南,e2@example.com\n",
     "opportunity": "customer_id,number,name,kind,owner_id,amount,currency,created_at,close_on,is_closed\n"
     "C1,OP-1,产线扩建,expansion,E1,560000,CNY,2026-10-01 09:00:00,2026-12-31,false\n"
@@ -39,11 +40,22 @@ FILES: Files = {
     "P3,验收,milestone,done,2026-06-01,2026-06-01\n",
     "invoice": INVOICE + "C1,A2,invoice,,HT-2,2026-02-01,2026-03-01,CNY,1000\n"
     "C1,A3,invoice,,HT-3,2026-06-20,2026-07-20,CNY,1000\n",
-    "ticket": "customer_id,number,subject,product_code,created_at\n"
-    "C1,T-1,保修期内更换,P9,2026-10-01 09:00:00\n"  # never sold
-    "C1,T-2,under Warranty,P1,2026-10-01 09:00:00\n"  # sold before
-    "C1,T-3,交期查询,P9,2026-10-01 09:00:00\n"  # claims nothing
-    "C1,T-4,质保维修,,2026-10-01 09:00:00\n",  # names no product
+    "ticket": "customer_id,number,subject,product_code,serial_number,created_at\n"
+    "C1,T-1,保修期内更换,P9,,2026-10-01 09:00:00\n"  # never sold
+    "C1,T-2,under Warranty,P1,,2026-10-01 09:00:00\n"  # sold before
+    "C1,T-3,交期查询,P9,,2026-10-01 09:00:00\n"  # claims nothing
+    "C1,T-4,质保维修,,,2026-10-01 09:00:00\n"  # names no product
+    "C1,S-1,质保维修,P9,sn 001,2026-10-01 09:00:00\n"  # the last day of its warranty
+    "C1,S-2,质保维修,P9,SN001,2026-10-02 09:00:00\n"  # the day after
+    "C1,S-3,质保维修,P9,SN-002,2026-10-01 09:00:00\n"  # another customer's
+    "C1,S-4,质保维修,P1,SN-404,2026-10-01 09:00:00\n"  # nobody's
+    "C1,S-5,质保维修,P1,SN-003,2026-10-01 09:00:00\n"  # returned before
+    "C1,S-6,三包维修,P1,SN-004,2026-09-30 09:00:00\n"  # out of warranty, in a service contract
+    "C1,S-7,漂移,P1,SN-404,2026-10-01 09:00:00\n"  # claims nothing
+    "C1,S-8,质保维修,P1,SN-005,2025-12-01 09:00:00\n",  # before any device was known
+    "asset": "customer_id,serial_number,status,status_on,shipped_on,warranty_end_on,contract_number\n"
+    "C1,SN-001,,,2026-01-01,2026-10-01,\nC2,SN-002,,,2026-01-01,2027-10-01,\n"
+    "C1,SN-003,returned,2026-09-30,2026-01-01,2027-10-01,\nC1,SN-004,,,2026-01-01,2026-03-01,HT-1\n",
 }  # fmt: skip
 
 
@@ -77,3 +89,9 @@ def test_warranty_claimed_on_what_was_never_sold(instance: Instance) -> None:
     assert (item["number"], item["class"], item["left_count"], item["right_count"], item["difference"]) == (
         "T-1", "missing", 1, 0, None,
     )  # fmt: skip
+
+
+def test_warranty_claimed_on_a_device_that_is_not_covered(instance: Instance) -> None:
+    """A claim with a serial number asks the device; one without asks whether the product was sold."""
+    told = [(item["number"], item["class"]) for item in found(instance, "warranty_serial")]
+    assert sorted(told) == [("S-2", "missing"), ("S-3", "missing"), ("S-4", "missing"), ("S-5", "missing")]

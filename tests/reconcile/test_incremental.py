@@ -13,7 +13,8 @@ from tests.warehouse import helpers
 from tests.warehouse.test_incremental import apply, pick
 
 MARTS = tuple(f"marts.mart_{name}" for name in (
-    "chain_entry", "cash_entry", "collision_entry", "reconciliation", "reconciliation_cash"))  # fmt: skip
+    "chain_entry", "cash_entry", "collision_entry", "claim_entry", "reconciliation",
+    "reconciliation_cash"))  # fmt: skip
 IDS, MAYBE, MONEY = pick("1", "2", "3"), pick(None, "1", "2", "9"), pick(100, 250)
 DAY, NUMBER = pick("2026-01-05", "2026-02-10", "2026-03-15"), pick(None, "HT1", "HT2")
 APPROVED = pick("approved", "approved", "draft")
@@ -46,7 +47,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "opportunity": {"customer_id": IDS, "name": pick("A", "B"), "amount": MONEY, "owner_id": IDS, "kind": pick("new"),
                     "is_closed": st.booleans(), "created_at": pick("2026-03-01T10:00:00", "2026-03-09T10:00:00")},
     "ticket": {"customer_id": IDS, "number": pick("T1"), "subject": pick("保修", "交期"),
-               "product_code": pick("p1", "p3"), "created_at": pick("2026-03-01T10:00:00")},
+               "product_code": pick("p1", "p3"), "serial_key": pick(None, "S1", "S2"),
+               "created_at": pick("2026-03-01T10:00:00")},
+    "asset": {"customer_id": IDS, "serial_number": pick("s-1"), "serial_key": pick("S1", "S2"), "shipped_on": DAY,
+              "warranty_end_on": pick("2026-02-28", "2026-03-01"), "status": pick("in_use", "scrapped")},
     "employee": {"name": pick("王五", "赵六"), "email": pick("a@example.com", "b@example.com"),
                  "code": pick("E1", "E2")},
     "customer": {"name": pick("甲阀门有限公司", "乙阀门有限公司"), "code": pick("K1", "K2"),

@@ -50,6 +50,15 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, _: serve.try_alert(v, b.db, _prying(), DAY, DAY + timedelta(days=3)),
     ],
     "anchors.customers_of": [lambda v, b, _: serve.anchors.customers_of(v, b.db, ["erp:C-south", "erp:C-head"])],
+    "assets.assets": [
+        lambda v, b, key: serve.assets(v, b.db, key), lambda v, b, _: serve.assets(v, b.db, key_of(b)),
+        lambda v, b, _: serve.assets(v, b.db, key_of(b), DAY, "south"),
+    ],
+    "assets.entitlement": [
+        *(lambda v, b, _, n=n: serve.entitlement(v, b.db, n) for n in ("SN-SOUTH", "SN-NORTH", "SN-HEAD", "SN-NOBODY")),
+        lambda v, b, key: serve.entitlement(v, b.db, "SN-SOUTH", key),
+        lambda v, b, _: serve.entitlement(v, b.db, "SN-SOUTH", key_of(b), DAY),
+    ],
     "card.contacts": [], "card.credit": [], "card.identity": [], "card.kpis": [],  # parts of customer
     "chain.chain": [lambda v, b, key: serve.chain(v, b.db, key), lambda v, b, _: serve.chain(v, b.db, key_of(b))],
     "changes.since_visit": [],  # part of changes_since
@@ -141,7 +150,8 @@ CASES: dict[str, list[Case]] = {
             ("receipt", "R-south-1"), ("receipt", "R-lost"), ("allocation", "A-south"), ("ticket", "T-south"),
             ("ticket_event", "TE-south"), ("project", "PJ-south"), ("milestone", "M-south"),
             ("interaction", "IA-south"), ("opportunity", "O-south"), ("contract", "CT-south"),
-            ("sales_order", "SO-south"), ("shipment", "SH-south"), ("credit_note", "CN-south"))),
+            ("sales_order", "SO-south"), ("shipment", "SH-south"), ("credit_note", "CN-south"),
+            ("asset", "AS-south"))),
         *(lambda v, b, _, pair=pair: serve.record(v, b.db, "erp", *pair) for pair in (
             ("customer", "C-north"), ("invoice", "I-north-1"), ("contact", "P-north"))),
     ],
@@ -172,6 +182,12 @@ CASES: dict[str, list[Case]] = {
     "customer_sync.request_customer": [lambda v, b, key: serve.request_customer(v, b.db, key)],
     "customer_sync.customer_sync_state": [lambda v, b, key: serve.customer_sync_state(v, b.db, key)],
     "hooks.hook_state": [lambda v, b, _: serve.hook_state(v, b.db)],
+    "hooks.try_host": [lambda v, b, _: serve.try_host(v, b.db, "erp.example.com")],
+    "caring.landing_state": [lambda v, b, _: serve.landing_state(v, b.db)],
+    "caring.adopt_landing": [lambda v, b, _: serve.adopt_landing(v, b.db)],
+    "caring.landing_bucket": [lambda v, b, _: serve.landing_bucket(v, b.db)],
+    "caring.request_care": [lambda v, b, _: serve.request_care(v, b.db, "erp", "pack")],
+    "caring.care_state": [lambda v, b, _: serve.care_state(v, b.db, "erp", "pack")],
     "sources.status": [],  # counts rows per source, no customer's
     "sources.sources": [lambda v, b, _: serve.sources(v, b.db)["rejects"]],
     "sources.quarantine": [lambda v, b, _: serve.quarantine(v, b.db)],
@@ -195,6 +211,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "statements.statement_file": [lambda v, b, _: serve.statement_file(v, b.db, b.statement_id)],
     "syncing.must_look_after": [lambda v, b, _: serve.syncing.must_look_after(v)],
+    "syncing.stop_sync": [lambda v, b, _: serve.stop_sync(v, b.db, "erp")],
     "syncing.may_sync": [], "syncing.request_sync": [], "syncing.sync_state": [], "syncing.streams": [],
     "terms.terms_report": [lambda v, b, _: serve.terms_report(v, b.db)],
     "terms.entered_late": [lambda v, b, _: serve.entered_late(v, b.db, DAY)],
@@ -322,6 +339,7 @@ CASES: dict[str, list[Case]] = {
         lambda v, b, _: serve.preview(v, b.db, "same", [("erp:C-north", "erp:C-south")]),
     ],
     "stewardship_preview.effect": [],  # part of preview
+    "stewardship_training.training_due": [],  # about no customer
 }  # fmt: skip
 
 

@@ -81,6 +81,10 @@ def _documents(con: Any, side: str, word: str, factor: int) -> None:
     helpers.put(con, "opportunity", "erp", [
         {"id": f"O-{side}", **customer, **money, "number": f"O-{side}", "name": f"{word}商机", "amount": big,
          "stage": "报价", "probability_percent": 50, "is_closed": False, "created_at": "2026-08-01"}])  # fmt: skip
+    helpers.put(con, "asset", "erp", [
+        {"id": f"AS-{side}", **customer, "serial_number": f"SN-{side}", "serial_key": f"SN{side.upper()}",
+         "product_name": f"{word}设备", "shipped_on": "2026-08-05", "warranty_end_on": f"2027-0{factor}-05",
+         "contract_number": f"CT-{side}", "location": word}])  # fmt: skip
     helpers.put(con, "ticket", "erp", [
         {"id": f"T-{side}", **customer, "number": f"T-{side}", "subject": f"{word}报修", "status": "open",
          "priority": "urgent", "created_at": "2026-10-01", "resolution_due_at": "2026-10-05"}])  # fmt: skip

@@ -176,11 +176,12 @@ def test_sync_now_writes_a_request_and_follows_it_to_its_end(requests: Instance,
         expect(card.locator(".syncing")).to_contain_text("starting", timeout=20_000)
         assert take_requests(requests) == ["erp"]
         expect(card.locator(".syncing")).to_contain_text("Collecting: 0 of", timeout=20_000)
-        expect(card.get_by_role("button")).to_be_disabled()
+        card.get_by_role("button", name="Stop ERP").click()
+        expect(card.get_by_role("button", name="Stop ERP")).to_be_disabled()
         with requests.store.begin() as connection:
             connection.execute(sync_requests.update().values(state="done"))
         expect(card.locator(".syncing")).to_contain_text("Synced", timeout=20_000)
-        expect(card.get_by_role("button")).to_be_enabled()
+        expect(card.get_by_role("button", name="Sync ERP now")).to_be_enabled()
 
 
 def test_a_chosen_stream_can_be_collected_alone(requests: Instance, integration: Page, url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,13 @@ CUSTOMER = st.fixed_dictionaries(
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "contact": {"customer_id": IDS, "name": pick("张三", "李四")},
     "opportunity": {"customer_id": IDS, "name": pick("A"), "amount": MONEY, "is_won": st.booleans(), "owner_id": IDS},
-    "contract": {"customer_id": IDS, "number": pick("HT1", "HT2"), "amount": MONEY},
+    "contract": {"customer_id": IDS, "number": pick("HT1", "HT2"), "amount": MONEY, "renewal_of_id": MAYBE_ID,
+                 "start_on": DAY, "status": pick("in_force", "expired", "draft")},
+    "shipment": {"customer_id": IDS, "number": pick("D1", "D2"), "shipped_on": DAY, "is_return": st.booleans()},
+    "asset": {"customer_id": IDS, "serial_number": pick("s-1", "s-2"), "serial_key": pick("S1", "S2"),
+              "product_id": MAYBE_ID, "product_code": pick(None, "p1"), "warranty_months": pick(None, None, 12),
+              "installed_on": pick(None, "2026-01-31"), "shipment_number": pick(None, "D1"),
+              "contract_number": pick(None, "HT1", "2"), "status": pick("in_use", "returned")},
     "sales_order": {"customer_id": IDS, "number": pick("SO1"), "order_on": DAY, "currency": pick("CNY"),
                     "contract_number": pick(None, "HT1", "HT3"), "gross_amount": MONEY},
     "sales_order_line": {"order_id": IDS, "product_id": MAYBE_ID, "product_code": pick(None, "p1"),
@@ -71,7 +77,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "milestone": {"project_id": IDS, "name": pick("M"), "planned_on": DAY},
     "employee": {"name": pick("王五", "赵六"), "email": pick(None, "a@example.com", "b@example.com"),
                  "code": pick(None, "E1")},
-    "product": {"code": pick("P1", "P2"), "name": pick("传感器", "阀")},
+    "product": {"code": pick("P1", "P2"), "name": pick("传感器", "阀"), "warranty_months": pick(None, 6, 24)},
     "exchange_rate": {"from_currency": pick("EUR"), "to_currency": pick("CNY"), "valid_on": DAY, "rate": pick(7, 8)},
 }  # fmt: skip
 
@@ -219,6 +225,33 @@ def test_an_increment_runs_and_merges_only_what_changed() -> None:
         incremental = helpers.everything(inst)
         helpers.make(inst, full=True)
         assert helpers.everything(inst) == incremental
+        inst.store.close()
+
+
+def test_a_products_warranty_reaches_the_devices_that_name_it() -> None:
+    """By its id or by its code alone, of whatever source; nobody else is looked at."""
+    asset = {"serial_number": "s-1", "serial_key": "S1", "shipped_on": "2026-01-31"}
+    first = [
+        *(("customer", "crm", {"id": key, "name": name}, key) for key, name in zip("123", NAMES, strict=False)),
+        ("product", "erp", {"id": "9", "code": "P1", "name": "阀", "warranty_months": 12}, "9"),
+        ("product", "crm", {"id": "8", "code": "P1", "name": "阀"}, "8"),
+        ("asset", "crm", asset | {"id": "1", "customer_id": "1", "product_id": "8"}, "1"),
+        ("asset", "crm", asset | {"id": "2", "customer_id": "2", "product_code": "p1"}, "2"),
+        ("asset", "crm", asset | {"id": "3", "customer_id": "3", "product_code": "p2"}, "3"),
+    ]
+    ends = "select source_id, warranty_until_on from marts.mart_asset_entitlement order by source_id"
+    with tempfile.TemporaryDirectory() as folder:
+        inst = helpers.instance(Path(folder) / "i")
+        with helpers.open_staging(inst) as con:
+            apply(con, first, 0)
+        helpers.make(inst, full=True)
+        assert helpers.rows(inst, ends) == [("1", date(2027, 1, 30)), ("2", date(2027, 1, 30)), ("3", None)]
+        with helpers.open_staging(inst) as con:
+            longer = {"id": "9", "code": "P1", "name": "阀", "warranty_months": 13}
+            apply(con, [("product", "erp", longer, "9")], 1)
+        result = helpers.make(inst)
+        assert (result.mode, result.affected) == ("incremental", 2)
+        assert helpers.rows(inst, ends) == [("1", date(2027, 2, 27)), ("2", date(2027, 2, 27)), ("3", None)]
         inst.store.close()
 
 

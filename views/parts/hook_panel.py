@@ -8,6 +8,7 @@ import streamlit as st
 
 from model import serve
 from views import state
+from views.parts import source_panel
 from views.parts.format import Look
 from views.parts.html import Column, Html, Row, chip, h, join, tag
 from views.parts.notice import notice
@@ -28,8 +29,12 @@ def show(context: state.Context, chosen: str | None) -> None:
 
 def hosts(context: state.Context) -> None:
     """A notice for each host that is left alone, for who looks after sources."""
+    look = context.look
     for host in serve.hook_state(context.viewer, context.db)["hosts"]:
-        st.html(alone(context.look, host))
+        st.html(alone(look, host))
+        name = host["host"]
+        if st.button(look.t("hook.try", host=name), key=f"try_{name}", disabled=host["state"] != "open"):
+            source_panel.run(look, lambda n=name: serve.try_host(context.viewer, context.db, n), "hook.tried")  # type: ignore[misc]
 
 
 def alone(look: Look, host: dict[str, Any]) -> Html:

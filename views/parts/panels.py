@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from views.parts import persons
+from views.parts import asset_panel, persons
 from views.parts.format import Look
 from views.parts.freshness import source_note
 from views.parts.html import Column, Html, Row, chip, empty, h, join, link, panel, table, tag
@@ -153,7 +153,7 @@ def tickets(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
             Row(
                 [
                     number if number.startswith("#") else f"#{number}",
-                    look.text(row.get("subject")),
+                    join([look.text(row.get("subject")), asset_panel.of_ticket(look, row.get("device"))]),
                     chip(
                         look.label("priority", row.get("priority")),
                         PRIORITY_TONES.get(str(row.get("priority")), ""),
@@ -382,6 +382,7 @@ def records(look: Look, found: dict[str, Any], _fresh: dict[str, Any]) -> Html:
 PANELS: dict[str, Callable[[Look, dict[str, Any], dict[str, Any]], Html]] = {
     "receivables": receivables,
     "tickets": tickets,
+    "assets": asset_panel.assets,
     "opportunities": opportunities,
     "projects": projects,
     "contracts": contracts,

@@ -17,17 +17,19 @@ from views.parts.notice import show_error
 from views.parts.panels import rows_panel
 
 
-def show(context: state.Context, rejects: list[dict[str, Any]]) -> None:
-    """The open rejects, and the card of the one that `?reject=` names."""
+def show(context: state.Context, rejects: list[dict[str, Any]], ignored: list[dict[str, Any]]) -> None:
+    """The open rejects, those that were ignored where there are any, and the card of the one `?reject=` names."""
     asked = st.query_params.get("reject")
-    chosen = next((row for row in rejects if str(row["quarantine_id"]) == asked), None)
+    chosen = next((row for row in [*rejects, *ignored] if str(row["quarantine_id"]) == asked), None)
     st.html(_listing(context.look, rejects, chosen))
+    if ignored:
+        st.html(_listing(context.look, ignored, chosen, "ignored"))
     if chosen is not None:
         with st.container(key="card_reject"):
             _detail(context, chosen)
 
 
-def _listing(look: Look, rejects: list[dict[str, Any]], chosen: dict[str, Any] | None) -> Html:
+def _listing(look: Look, rejects: list[dict[str, Any]], chosen: dict[str, Any] | None, name: str = "rejects") -> Html:
     rows = [
         Row(
             [
@@ -52,8 +54,8 @@ def _listing(look: Look, rejects: list[dict[str, Any]], chosen: dict[str, Any] |
         Column(look.t("col.value"), phone=False),
         Column(look.t("col.reason")),
     ]
-    badge = chip(look.count(len(rows)), "amber") if rows else ""
-    return rows_panel(look, "rejects", columns, rows, badge=badge)
+    badge = chip(look.count(len(rows)), "amber" if name == "rejects" else "") if rows else ""
+    return rows_panel(look, name, columns, rows, badge=badge)
 
 
 def field(look: Look, row: dict[str, Any]) -> Html:
@@ -85,6 +87,10 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
     if not serve.may_sync(viewer):
         return
     number, count = int(row["quarantine_id"]), serve.alike(viewer, db, int(row["quarantine_id"]))
+    if row["status"] == "ignored":
+        if st.button(look.t("reject.open"), type="primary"):
+            _run(look, lambda: serve.set_reject(viewer, db, number, "open"), "reject.opened")
+        return
     note = st.text_input(look.t("reject.why"), key=f"reject_note_{number}", max_chars=300)
     with st.container(horizontal=True):
         if st.button(look.t("reject.replay", source=syncing.name_of(look, row["source"])), type="primary"):

@@ -40,6 +40,10 @@ def actions(context: state.Context, source: str) -> None:
     look, viewer, db = context.look, context.viewer, context.db
     is_shadow = db.instance.config.source(source).status == "shadow"
     with st.container(horizontal=True, key="whole_actions"):
+        with st.popover(look.t("whole.replay")):
+            st.html(tag("p", look.t("whole.replay_help"), class_="muted"))
+            if st.button(look.t("whole.replay"), key=f"replay_{source}", type="primary"):
+                run(look, lambda: serve.request_replay(viewer, db, source), "reject.replay_asked")
         with st.popover(look.t("whole.back")):
             _roll_back(context, source)
         name, target = ("promote", "active") if is_shadow else ("demote", "shadow")

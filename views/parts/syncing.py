@@ -57,8 +57,32 @@ def _stuck(request: dict[str, Any] | None) -> bool:
 def _card(context: state.Context, row: dict[str, Any], request: dict[str, Any] | None, chosen: str | None) -> None:
     look, source = context.look, row["source"]
     st.html(join([source_tile(look, row, is_chosen=source == chosen), progress(look, request)]))
-    if serve.may_sync(context.viewer):
-        button(context, source, None, disabled=_lively(request))
+    if not serve.may_sync(context.viewer):
+        return
+    if request is not None and _lively(request):
+        _stop(context, source, request)
+    else:
+        button(context, source, None)
+
+
+def _stop(context: state.Context, source: str, request: dict[str, Any]) -> None:
+    """In place of the button that asks: one that ends what is under way, once."""
+    look, key = context.look, f"stopping_{source}"
+    st.button(
+        look.t("sync.stop", what=_spaced(look, name_of(look, source))),
+        key=f"stop_{source}",
+        disabled=st.session_state.get(key) == request["request_id"],
+        on_click=_halt,
+        args=(context, source, key, request["request_id"]),
+    )
+
+
+def _halt(context: state.Context, source: str, key: str, request_id: int) -> None:
+    st.session_state[key] = request_id
+    try:
+        serve.stop_sync(context.viewer, context.db, source)
+    except C360Error as error:
+        st.session_state["sync_error"] = error
 
 
 def _spaced(look: Look, name: str) -> str:
@@ -66,13 +90,12 @@ def _spaced(look: Look, name: str) -> str:
     return f" {name}" if look.language == "zh" and name.isascii() else name
 
 
-def button(context: state.Context, source: str, stream: str | None, *, disabled: bool = False) -> None:
+def button(context: state.Context, source: str, stream: str | None) -> None:
     """The button that writes the request; what goes wrong is shown above the cards."""
     look = context.look
     st.button(
         look.t("sync.now", what=_spaced(look, stream or name_of(look, source))),
         key=f"sync_{source}_{stream or ''}",
-        disabled=disabled,
         on_click=_ask,
         args=(context, source, stream),
     )
@@ -102,7 +125,9 @@ def source_tile(look: Look, row: dict[str, Any], *, is_chosen: bool) -> Html:
         landed=look.count(row.get("rows_landed") or 0),
         staged=look.count(row.get("rows_staged") or 0),
     )
+    late = row.get("stale_streams") or []
     lines: list[object] = [
+        *([tag("span", look.t("src.stale_streams", streams=", ".join(late)), class_="t-amber")] if late else []),
         look.dotted(
             h(age),
             tag("span", look.t("src.rejected", n=look.count(rejected)), class_="t-amber") if rejected else None,
@@ -141,6 +166,10 @@ def progress(look: Look, request: dict[str, Any] | None) -> Html:
         return _line(look.t("sync.waiting" if request["has_scheduler"] else "sync.stuck", **by), "amber")
     if request["state"] == "failed":
         return _line(look.t("sync.failed"), "red", request["message"])
+    if request["state"] == "stopped":
+        return _line(
+            look.dotted(look.t("sync.halted"), look.when(request["requested_at"])), "amber", request["message"]
+        )
     if request["state"] == "done":
         said = look.t("sync.done", rows=look.count(request["rows_landed"]))
         return _line(look.dotted(said, look.when(request["requested_at"])), "green")

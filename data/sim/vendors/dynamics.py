@@ -246,6 +246,8 @@ class Vendor(Simulator):
             return {"value": [{"transactioncurrencyid": key, "isocurrencycode": code} for key, code in pairs]}
         if name not in self.tables or name in self.missing:
             return self.refuse(404, f"Resource not found for the segment '{name}'.")
+        if "$apply" in query:
+            return self._applied(name, query["$apply"])
         columns = query.get("$select", "").split(",")
         if unknown := [one for one in columns if one not in self._columns(name)]:
             return self.refuse(400, f"Could not find a property named '{unknown[0]}'")
@@ -260,6 +262,16 @@ class Vendor(Simulator):
             place = started
         size = PREFER.search(prefer)
         return self._page(call, columns, place, min(self.most, int(size.group(1)) if size else self.most))
+
+    def _applied(self, name: str, text: str) -> Any:
+        """filter(column eq true|false)/aggregate($count as alias); 50,000 rows at most."""
+        form = re.fullmatch(r"filter\((\w+) eq (true|false)\)/aggregate\(\$count as (\w+)\)", text)
+        if form is None:
+            return self.refuse(400, "The query specified in the URI is not valid")
+        rows = [row for row in self.tables[name].rows.values() if bool(row.get(form[1])) == (form[2] == "true")]
+        if len(rows) > 50_000:
+            return self.refuse(400, "AggregateQueryRecordLimit exceeded. Cannot perform this operation.")
+        return {"@odata.context": f"{self.url}{API}/$metadata#{name}({form[3]})", "value": [{form[3]: len(rows)}]}
 
     def _start(self, name: str, query: dict[str, str], prefer: str) -> Place | Reply:
         table, is_tracking = self.tables[name], "odata.track-changes" in prefer

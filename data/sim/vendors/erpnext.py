@@ -36,9 +36,10 @@ def customer(number: int) -> str:
 
 
 class Vendor(Simulator):
-    """`is_manager`: whether the key's user may read Deleted Document."""
+    """`is_manager`: whether the key's user may read Deleted Document; `version`: how sums are written in a list."""
 
     connector = "erpnext"
+    version = 15
     is_manager = False
 
     def setup(self) -> None:
@@ -281,7 +282,9 @@ class Vendor(Simulator):
         part, _ = paging.offset(rows, call.number("limit_start", 0), size)
         fields = json.loads(call.query.get("fields", '["name"]'))
         if by_column := call.query.get("group_by"):
-            return {"data": _grouped(rows, by_column, fields)}
+            if any((self.version >= 16) == bool(isinstance(one, str) and "(" in one) for one in fields[1:]):
+                return self.refuse(417, "Invalid field format")
+            return {"data": _grouped(rows, by_column, [_text(one) for one in fields])}
         shown = known if fields == ["*"] else set(fields)
         return {"data": [{name: value for name, value in row.items() if name in shown} for row in part]}
 
@@ -299,6 +302,14 @@ class Vendor(Simulator):
             listed = [one.strip() for one in bound.split(",")] if isinstance(bound, str) else bound
             return (value in listed) == (test == "in")
         return value is not None and bool(paging.COMPARE[test](value, bound))
+
+
+def _text(field: str | dict[str, str]) -> str:
+    """{"SUM": "grand_total", "as": "amount"} (version 16) as `sum(grand_total) as amount`."""
+    if isinstance(field, str):
+        return field
+    function, column = next((key, value) for key, value in field.items() if key != "as")
+    return f"{function.lower()}({column}) as {field['as']}"
 
 
 def _grouped(rows: list[Record], column: str, fields: list[str]) -> list[Record]:

@@ -9,6 +9,7 @@ from data.sim import dataset, paging
 from data.sim.access import Auth, Call, Reply
 from data.sim.engine import Simulator, route
 from data.sim.table import START, Record, Table
+from data.sim.vendors._odoo_groups import grouped
 
 KEY, DATABASE, USER, UID = "demo-odoo-key", "acme", "collector@example.com", 9
 CURRENCY = {"EUR": [1, "EUR"], "CNY": [7, "CNY"], "USD": [2, "USD"]}
@@ -22,7 +23,8 @@ FOREIGN: dict[str, Record] = {
     "account.payment": {"partner_type": "supplier"},
 }
 """What these models hold besides, and is not the connector's to read."""
-ARGUMENTS = {"domain", "fields", "offset", "limit", "order", "load", "context", "attributes", "allfields", "ids"}
+ARGUMENTS = {"domain", "fields", "offset", "limit", "order", "load", "context", "attributes", "allfields", "ids",
+             "groupby", "aggregates", "lazy"}  # fmt: skip
 
 
 def wire(moment: datetime) -> str:
@@ -321,6 +323,8 @@ class Vendor(Simulator):
             return {name: {"type": self._type(name)} for name in self._known(model) if "." not in name}
         if model in self.denied:
             raise Refused(403, "odoo.exceptions.AccessError", f"You are not allowed to access {model}")
+        if method == "read_group" or (method == "formatted_read_group" and self.version >= 19):
+            return grouped(lambda asked: self._search_read(model, asked), body, is_new=method != "read_group")
         return self._search_read(model, body)
 
     def _everything(self, model: str) -> list[Record]:
@@ -370,6 +374,15 @@ class Vendor(Simulator):
             value = value[0]
         if test == "in":
             return value in bound
+        if test == "child_of":
+            return self._descends(value, bound)
         if test in {"=", "!="}:
             return bool(paging.COMPARE[test](value, bound))
         return value is not False and bool(paging.COMPARE[test](value, bound))
+
+    def _descends(self, partner: Any, above: int) -> bool:
+        """Whether a partner is `above` or a contact of it, at any depth."""
+        while partner and partner != above:
+            parent = self.tables["res.partner"].rows.get(str(partner), {}).get("parent_id")
+            partner = parent[0] if parent else False
+        return bool(partner)

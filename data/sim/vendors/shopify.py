@@ -15,7 +15,7 @@ from data.sim.vendors import _graphql as graphql
 
 TOKEN, VERSION = "shpat_demo_0000", "2026-07"  # of a shop that does not exist
 KINDS = {"customers": "Customer", "companies": "Company", "productVariants": "ProductVariant", "orders": "Order"}
-TERM = re.compile(r"(updated_at|id):(>=|<=|>|<)?'?([^']+?)'?")
+TERM = re.compile(r"(updated_at|customer_id|id):(>=|<=|>|<)?'?([^']+?)'?")
 LABEL = {
     "customers": "displayName",
     "companies": "name",
@@ -269,6 +269,8 @@ class Vendor(Simulator):
             term = TERM.fullmatch(part.strip())
             if term and term[1] == "id":
                 rows = [row for row in rows if COMPARE[term[2] or "="](row["key"], int(term[3]))]
+            elif term and term[1] == "customer_id":
+                rows = [row for row in rows if (row.get("customer") or {}).get("id") == gid("Customer", int(term[3]))]
             elif term and self.understands:
                 rows = [row for row in rows if COMPARE[term[2] or "="](row["updatedAt"], term[3])]
         return rows
