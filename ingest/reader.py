@@ -62,13 +62,13 @@ class Reader:
         context = self._context(step)
         pages = ahead(self._pages(stream, context, page))
         if stream.assertions.bounded and step["kind"] == "window" and not self.state["full"]:
-            return bounds.guarded(pages, stream, self.window, self._zone(), self.where)
+            return bounds.guarded(pages, stream, self.window, self.zone(), self.where)
         return pages
 
     def _ask_of(self, step: dict[str, Any]) -> Ask:
         full = bool(self.state["full"])
         warnings = self.state.setdefault("warnings", [])
-        return Ask(self.stream, step, self.window, self._zone(), full, self._context(step), warnings)
+        return Ask(self.stream, step, self.window, self.zone(), full, self._context(step), warnings)
 
     def _hooked(self, page: Any) -> Iterator[Batch]:
         pages = self.client.hooks.pages
@@ -103,7 +103,7 @@ class Reader:
         )
 
     def _context(self, step: dict[str, Any]) -> dict[str, Any]:
-        spec, window, zone = self.stream.incremental, self.window, self._zone()
+        spec, window, zone = self.stream.incremental, self.window, self.zone()
         has_token = spec.type == "token" and self.state["token"]
         return {
             **self._base(),
@@ -116,7 +116,8 @@ class Reader:
             "ids": step.get("ids"),
         }
 
-    def _zone(self) -> str:
+    def zone(self) -> str:
+        """The zone in which the source writes stamps without one."""
         return str(render(self.stream.incremental.zone or self.client.spec.connector.zone, self._base()))
 
     def _base(self) -> dict[str, Any]:

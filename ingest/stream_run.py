@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ingest import absorbed, cursor, landing, landing_remote
+from ingest import absorbed, cursor, landing, landing_remote, shifted
 from ingest.documents import digest, find, text_of
 from ingest.errors import ContractError, CursorExpired, StreamRefused
 from ingest.hooks import Call
@@ -176,6 +176,9 @@ class StreamRun:
         last = clock.monotonic()
         for batch in self._batches(reader, step):
             self._take(step, batch, self._lists_all(step))
+            if step["kind"] == "gone":
+                zone, offset = reader.zone(), self.client.server_offset
+                shifted.note(self.stream, self.state, self.committed, batch.records, zone, offset)
             self.state["page"] = batch.after
             if batch.token:
                 self.state["token"] = batch.token
@@ -360,6 +363,7 @@ class StreamRun:
             "full": self.state.get("full_next", False),
             "settle": bool(self.state["settle"] and self.state.get("full_next")),
         }
+        position |= shifted.position(self.stream, self.state, self.committed)
         return {key: value for key, value in position.items() if value not in (None, False)}
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from data import sim
+from data.sim.access import Call
 from data.sim.table import START, iso
 from model import conform, staging
 from tests.connectors.conformance import Conformance
@@ -52,6 +53,61 @@ def test_spam_and_deleted_are_two_further_lists(connect: Callable[..., Harness])
     life.vendor.mark_spam("41004")  # type: ignore[attr-defined]
     life.sync("tickets", minutes=1)
     assert not {"41003", "41004"} & set(life.documents("tickets"))
+
+
+def _remove_meanwhile(life: Harness, row_id: str) -> None:
+    """Collect contacts, of whom one is deleted before the second page is read."""
+    asked: list[Call] = []
+
+    def between(_call: Call) -> None:
+        asked.append(_call)
+        if len(asked) == 2:
+            life.vendor.clock.advance(seconds=1)
+            life.vendor.remove("contacts", row_id)
+
+    life.vendor.between = between
+    life.sync("contacts", minutes=1)
+    life.vendor.between = lambda _call: None
+
+
+def _old(life: Harness) -> set[str]:
+    """Contacts that are not here as the vendor has them."""
+    found, rows = life.documents("contacts"), life.vendor.tables["contacts"].rows
+    return {row_id for row_id, row in rows.items() if found.get(row_id, {}).get("name") != row["name"]}
+
+
+def test_a_contact_that_a_deletion_moved_onto_a_page_read_before_is_read_by_the_next_runs(
+    connect: Callable[..., Harness],
+) -> None:
+    life = connect("freshdesk", per_page=10)
+    _remove_meanwhile(life, "7002")
+    missed = {str(row_id) for row_id in life.vendor.tables["contacts"].rows} - set(life.documents("contacts"))
+    assert len(missed) == 1
+    for _ in range(2):
+        life.vendor.clock.advance(minutes=30)
+        life.sync("contacts", minutes=1)
+    assert set(life.documents("contacts")) == set(life.vendor.tables["contacts"].rows)
+
+
+def test_a_window_that_a_deletion_shifted_is_read_again_once(connect: Callable[..., Harness]) -> None:
+    life = connect("freshdesk", per_page=10)
+    life.sync("contacts")
+    for one in list(life.vendor.tables["contacts"].rows)[:25]:
+        life.vendor.clock.advance(seconds=1)
+        life.vendor.tables["contacts"].edit(one)
+    life.vendor.clock.advance(hours=2)
+    _remove_meanwhile(life, next(iter(life.vendor.tables["contacts"].rows)))
+    first = life.vendor.calls[-1].query["_updated_since"]
+    assert _old(life)
+    starts = []
+    for _ in range(4):
+        life.vendor.clock.advance(hours=2)
+        asked = len(life.vendor.calls)
+        life.sync("contacts", minutes=1)
+        starts.append(life.vendor.calls[asked].query["_updated_since"])
+        assert not _old(life)
+    assert starts[0] <= first < starts[1]
+    assert starts == sorted(set(starts))
 
 
 def test_contacts_are_filtered_with_the_underscore(connect: Callable[..., Harness]) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from model.policy import HIDDEN
+from model.serve import entitled
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 22)
@@ -56,14 +57,6 @@ def _items() -> list[dict[str, Any]]:
     ]
 
 
-BUCKETS = {
-    "not_due": Decimal(568200),
-    "1-30": Decimal(123000),
-    "31-60": Decimal(174600),
-    "61-90": Decimal(118400),
-}
-
-
 def _kpis(masks: frozenset[str]) -> dict[str, Any]:
     hidden = "credit" in masks
     return {
@@ -82,6 +75,54 @@ def _kpis(masks: frozenset[str]) -> dict[str, Any]:
         "tickets": {"open": 5, "breached": 2, "urgent": 1},
         "projects": {"active": 2, "late": 1, "next_milestone_on": _days(6)},
     }
+
+
+def _asset(serial: str, **more: Any) -> dict[str, Any]:
+    """A row of marts.mart_asset_entitlement, in its warranty."""
+    return dict.fromkeys(entitled.COLUMNS) | {
+        "record_key": f"crm:{serial}",
+        "source": "crm",
+        "source_id": f"02i{serial}",
+        "serial_number": serial,
+        "serial_key": serial.replace("-", ""),
+        "product_code": "DX-200",
+        "product_name": "电导率仪",
+        "status": "active",
+        "location": "二号线",
+        "delivered_on": _days(-200),
+        "held_from_on": _days(-200),
+        "warranty_kind": "standard",
+        "warranty_terms": "12",
+        "warranty_basis": "shipped",
+        "warranty_from_on": _days(-200),
+        "warranty_until_on": _days(165),
+        **more,
+    }
+
+
+def _assets() -> list[dict[str, Any]]:
+    """Devices in every state of cover, as `serve.customer` tells of them."""
+    over = {"warranty_until_on": _days(-30)}
+    contract = {
+        "contract_key": "crm:HT-0932",
+        "contract_number": "HT-0932",
+        "contract_name": "年度服务",
+        "contract_level": "金牌",
+        "contract_from_on": _days(-294),
+        "contract_until_on": _days(71),
+    }
+    found = entitled.devices(
+        [
+            _asset("DX-1001"),
+            _asset("DX-1002", **over, **contract),
+            _asset("DX-1003", **over),
+            _asset("DX-1004", warranty_kind=None, warranty_basis=None),
+            _asset("DX-1005", status="returned", status_on=_days(-3)),
+            _asset("DX-1006", status="replaced", status_on=_days(-9), replaced_by_serial="DX-1001"),
+        ],
+        TODAY,
+    )
+    return [{**one, **one["device"]} for one in found]
 
 
 def _ticket(number: str, subject: str, priority: str, minutes: int | None) -> dict[str, Any]:
@@ -214,6 +255,8 @@ def customer(masks: frozenset[str] = frozenset()) -> dict[str, Any]:
             }
             for n in range(1, 9)
         ],
+        "assets": _assets(),
+        "assets_count": 6,
         "timeline": _timeline(),
         "provenance": {
             "records": [

@@ -23,7 +23,7 @@ ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
 def poisoned(value: Any) -> Any:
     """The same shape with every text replaced by an attack, except the words that steer drawing."""
     if isinstance(value, dict):
-        keep = {"status", "state", "level", "currency"}
+        keep = {"status", "state", "level", "currency", "verdict", "reason", "basis"}
         return {key: item if key in keep else poisoned(item) for key, item in value.items()}
     if isinstance(value, list):
         return [poisoned(item) for item in value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -85,7 +86,9 @@ def assets(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
     if not listed:
         return panel("assets", title, empty(look.t("panel.assets_none")), source=note, foot=foot)
     more = _more(look, len(listed)) if len(listed) > 5 else ""
-    body = tag("div", table(title, _columns(look), [_row(look, row) for row in listed], 5), class_="scroll")
+    body = tag(
+        "div", table(title, _columns(look), [_row(look, row, found.get("door")) for row in listed], 5), class_="scroll"
+    )
     return panel("assets", title, body, badge=badge, source=note, foot=join([more, foot]))
 
 
@@ -103,7 +106,7 @@ def show(context: state.Context, customer_key: str, day: date | None) -> None:
         show_error(look, error)
         return
     said = _said(look, exact) if exact else ""
-    rows = [_row(look, row) for row in listed["devices"]]
+    rows = [_row(look, row, drawer.address) for row in listed["devices"]]
     closing = link(look.t("record.close"), state.here("customer", show=None, device=None), "linkish")
     badge = chip(look.count(listed["count"])) if rows else ""
     body = tag("div", table(look.t("panel.assets"), _columns(look), rows, KEEP), class_="scroll") if rows else (
@@ -150,8 +153,8 @@ def _columns(look: Look) -> list[Column]:
     ]
 
 
-def _row(look: Look, row: dict[str, Any]) -> Row:
-    """One device; its number opens its record, its reason stands in the tooltip of the verdict."""
+def _row(look: Look, row: dict[str, Any], address: Callable[[str, str, str], str] | None) -> Row:
+    """One device; its number opens its record by `address`, its reason stands in the tooltip of the verdict."""
     product = row["product_name"] or row["product_code"]
     place = tag("span", row["location"], class_="second") if row["location"] else ""
     return Row(
@@ -161,7 +164,7 @@ def _row(look: Look, row: dict[str, Any]) -> Row:
             mark(look, row),
             left_of(look, row),
         ],
-        href=drawer.address("asset", str(row["source"]), str(row["source_id"])),
+        href=address("asset", str(row["source"]), str(row["source_id"])) if address and row["source_id"] else None,
         is_record=True,
     )
 
