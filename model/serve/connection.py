@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from model import parsed, publish
+from model import build_run, parsed, publish
 from model.publish import Published
 from ops import clock
+from ops.errors import FatalError
 from ops.instance import Instance
 
 _open: dict[tuple[str, str], Served] = {}
@@ -60,7 +63,8 @@ class Served:
         """All rows of a query as dictionaries."""
         self.query_count += 1
         cursor = self.cursor()
-        result = cursor.execute(parsed.statement(cursor, sql), parameters or [])
+        with self._told():
+            result = cursor.execute(parsed.statement(cursor, sql), parameters or [])
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -68,10 +72,31 @@ class Served:
         """All rows of a query as a frame: for tables with many rows."""
         self.query_count += 1
         cursor = self.cursor()
-        found = pl.from_arrow(cursor.sql(parsed.statement(cursor, sql), params=parameters or []).to_arrow_table())
+        with self._told():
+            table = cursor.sql(parsed.statement(cursor, sql), params=parameters or []).to_arrow_table()
+        found = pl.from_arrow(table)
         if not isinstance(found, pl.DataFrame):
             raise TypeError("an Arrow table did not become a frame")
         return found
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A table or column that the build lacks because other models made it is said as that."""
+        try:
+            yield
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            if self._is_of_these_models():
+                raise
+            raise FatalError(
+                f"the published build {self.version} was made by another version of this program: "
+                + str(error).splitlines()[0],
+                remedy="run `c360 build`; it makes everything anew",
+            ) from error
+
+    def _is_of_these_models(self) -> bool:
+        """Whether the models that made the build are those of this program."""
+        found = self.cursor().execute("select value from meta.state where key = 'signature'").fetchone()
+        return found is not None and build_run.fingerprint() in json.loads(found[0])
 
     def today(self) -> date:
         """The business date of the company."""

@@ -25,6 +25,7 @@ KNOWN = {
     "more_than_left": r"this is more than the receipt has left",
     "more_than_owed": r"(?P<amount>\S+) is more than \S+ owes",
     "no_build": r"nothing is published in",
+    "other_version": r"the published build (?P<build>\S+) was made by another version",
     "reversed_period": r"the period (?P<since>\S+) to (?P<until>\S+) ends before it begins",
     "other_currency": r"the items are not in the receipt's currency",
     "other_customer": r"the items are not all of the receipt's customer",
