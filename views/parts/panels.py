@@ -334,7 +334,7 @@ def contacts(look: Look, found: dict[str, Any], fresh: dict[str, Any]) -> Html:
                     tag("span", join([h(row["name"]), *marks], " "), class_="n"),
                     look.text(role) if role else look.na(),
                     look.phone(row.get("mobile") or row.get("phone")),
-                    tag("span", look.text(row.get("email")), class_="clip"),
+                    tag("span", look.text(row.get("email")), class_="clip fill", title=row.get("email") or None),
                 ],
                 href=door(found, "contact", row),
                 is_record=True,
