@@ -34,7 +34,7 @@ test: setup  ## unit, property, conformance, crash and browser tests
 	@C360_TEST_MEMORY=1 $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not system"
 	@echo "make test passed. Next: make demo, or make test-system for the real third-party systems."
 
-test-system: setup  ## Tryton, BottleCRM, Roundup and Redmine started here, collected and compared
+test-system: setup  ## Tryton, BottleCRM, Roundup, Redmine and Request Tracker started here, collected and compared
 	@$(BIN)/pytest -m system -rs tests/system
 	@echo "make test-system passed."
 

@@ -241,3 +241,26 @@ def test_documents_become_rows_and_the_epoch_is_nothing(connect: Callable[..., H
     assert rows(life, said) == [("mail", "E001", START)]
     contact = f"SELECT customer_id, email FROM staging.contact WHERE source_id = '{who}'"
     assert rows(life, contact) == [("C-1002", who)]
+
+
+def test_a_code_that_only_tickets_name_is_a_customer_as_long_as_one_does(connect: Callable[..., Harness]) -> None:
+    life = connect("rt", customer_field="Customer", history=False)
+    tickets = life.vendor.tables["tickets"]
+    before = {number: tickets.rows[number]["CustomFields"] for number in ("103", "107")}
+    for number, fields in before.items():
+        named = [{**field, "values": ["C-9999"]} if field["name"] == "Customer" else field for field in fields]
+        tickets.edit(number, CustomFields=named)
+    asked = (
+        "SELECT name, erp_code FROM staging.customer WHERE source_id = 'C-9999' AND seen_to IS NULL AND NOT is_deleted"
+    )
+
+    def said() -> list[tuple[object, ...]]:
+        life.sync()
+        assert conform.stage(life.instance).counts.rejected == 0
+        return rows(life, asked)
+
+    assert said() == [("C-9999", "C-9999")]
+    tickets.edit("103", CustomFields=before["103"])
+    assert said() == [("C-9999", "C-9999")]
+    tickets.edit("107", CustomFields=before["107"])
+    assert said() == []

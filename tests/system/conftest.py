@@ -22,6 +22,7 @@ from realsystems import mariadb as mariadb_system
 from realsystems import postgresql as postgresql_system
 from realsystems import redmine as redmine_system
 from realsystems import roundup as roundup_system
+from realsystems import rt as rt_system
 from realsystems import s3 as s3_system
 from realsystems import tryton as tryton_system
 from realsystems.environments import NotRun
@@ -35,7 +36,7 @@ from ops import tables
 from ops.instance import Instance, InstanceConfig
 
 EVERYTHING = Viewer(user="auditor", name="Auditor", role="finance", scope="all", masks=frozenset())
-ROLES = {"tryton": "erp", "bottlecrm": "crm", "roundup": "tickets", "redmine": "projects"}
+ROLES = {"tryton": "erp", "bottlecrm": "crm", "roundup": "tickets", "redmine": "projects", "rt": "tickets"}
 
 
 @dataclass
@@ -99,7 +100,7 @@ def instance_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
             lines = "".join(f"{code},{name}\n" for code, name in customers.items())
             (books / "customer.csv").write_text(f"code,name\n{lines}", encoding="utf-8")
             given = {"folder": str(books)}
-            sources.append({"name": "books", "connector": "template", "role": "files", "settings": given})
+            sources.append({"name": "books", "connector": "template", "role": "erp", "settings": given})
         config = InstanceConfig.model_validate({"mode": "live", "company": "Demo Instruments", "source": sources})
         home = next(path for number in range(9) if not (path := tmp_path / f"instance{number}").exists())
         made = Collected(Instance.create(home, config), connector)
@@ -117,6 +118,7 @@ STARTS: dict[str, Callable[[Path], AbstractContextManager[object]]] = {
     "mariadb": mariadb_system.running,
     "s3": s3_system.running,
     "redmine": redmine_system.running,
+    "rt": rt_system.running,
     "bottlecrm": bottlecrm_system.running,
 }
 
@@ -194,6 +196,12 @@ def roundup(starting: Starting) -> object:
 def redmine(starting: Starting) -> object:
     """A Redmine server on an empty database."""
     return starting.system("redmine")
+
+
+@pytest.fixture(scope="session")
+def rt(starting: Starting) -> object:
+    """A Request Tracker server with a collector's user and an empty queue."""
+    return starting.system("rt")
 
 
 @pytest.fixture(scope="session")
