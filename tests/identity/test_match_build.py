@@ -20,7 +20,8 @@ from sqlalchemy import insert, update
 from bench import organisations
 from model.identity import cluster, match_build, match_model, match_train
 from model.identity.match_records import matchable
-from model.identity.matching.blocking import RULES, keys
+from model.identity.matching.blocking import RULES, keys, within
+from model.identity.matching.fit import fit
 from model.identity.matching.prepare import prepare
 from model.identity.matching.refused import hashed, too_common
 from model.identity.matching.settings import Settings, shipped
@@ -279,3 +280,34 @@ def test_every_value_beyond_its_cap_is_refused_by_its_text() -> None:
     assert found == set(sizes.select("rule", "key").iter_rows())
     assert refused["count"].sum() == sizes["len"].sum()
     assert {"phone", "house number and city", "alias", "word", "two words"} <= set(refused["rule"])
+
+
+def test_a_value_that_grows_past_the_largest_block_goes_on_bringing_candidates() -> None:
+    blocking = shipped().blocking.model_copy(update={"largest_block": 3, "all_pairs_up_to": 0})
+    frame = organisations.generate(400)
+    records = matchable(frame)
+    prepared = prepare(records)
+    parameters = fit(prepared, shipped().model_copy(update={"blocking": blocking}))
+    found = keys(prepared)
+    sizes = found.group_by("rule", "key").agg(pl.len(), pl.col("row"))
+    beyond = sizes.filter(pl.col("len") > 3).select("rule", "key").rows()
+    assert beyond
+    assert all(key in parameters.refused_keys[RULES[rule]] for rule, key in beyond)
+
+    common = (
+        sizes.filter((pl.col("len") == 3) & (pl.col("rule") == RULES.index("domain"))).sort("key").row(0, named=True)
+    )
+    one = records[common["row"][0]].select("source", "source_id")
+    again = frame.join(one, on=["source", "source_id"], how="semi")
+    copies = [again.with_columns(source_id=pl.lit(f"copy {number}")) for number in range(4)]
+
+    def brought(more: int) -> set[tuple[int, int]]:
+        """Pairs of records that share the domain of the three."""
+        now = matchable(pl.concat([frame, *copies[:more]]))
+        known = keys(prepare(now)).filter(pl.col("key") == common["key"])
+        left, right = within(known, parameters.caps, parameters.refused_keys, now.height)
+        return set(zip(left.tolist(), right.tolist(), strict=True))
+
+    assert len(brought(0)) == 3
+    assert len(brought(3)) == 15  # on six records, twice as many as any value had that brought candidates at training
+    assert not brought(4)

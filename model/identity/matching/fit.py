@@ -17,6 +17,9 @@ Ints = npt.NDArray[np.int64]
 ENOUGH_LABELS = 50
 MOST_PAIRS = 1_000_000
 
+# a value that brought candidates at training goes on bringing them until it stands on this many times the records
+ROOM = 2
+
 
 def sampled(pairs: int) -> Ints:
     """The positions of the pairs that are counted: all, or a million of them by a seeded sample, in order."""
@@ -45,7 +48,14 @@ def fit(prepared: Prepared, settings: Settings, same: tuple[Ints, Ints] | None =
     weighed = Scales(prepared, comparer, fitted, counted, shared, settings).weigh(left, right, compared)
     judged = alone.settle(prepared.size, left, right, weighed.judged, weighed.marks, settings)
     free = link.duplicate_free(prepared, judged, left, right, settings.guards)
-    # a lowered cap holds for the values of today alone: a value that crossed it later would part records of old
+    # a cap holds for the values of today alone: a value that crossed it later would part records of old
     most = settings.blocking.largest_block
-    lowered = dict(found.rules.filter(pl.col("cap") < most).select("rule", "cap").iter_rows())
-    return Parameters(fitted, counted, dict.fromkeys(blocking.RULES, most), free, too_common(prepared, lowered))
+    caps = dict.fromkeys(blocking.RULES, most)
+    refused = too_common(prepared, caps | {rule: cap for rule, cap in _lowered(found.rules) if cap < most})
+    return Parameters(fitted, counted, dict.fromkeys(caps, ROOM * most), free, refused)
+
+
+def _lowered(rules: pl.DataFrame) -> list[tuple[str, int]]:
+    """The cap that each rule was counted with; none where every record was compared with every other."""
+    known = rules.filter(pl.col("rule").is_in(blocking.RULES)).select("rule", "cap")
+    return [(str(rule), int(cap)) for rule, cap in known.iter_rows()]
