@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from model.identity import match_todo
 from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.match_model import Matcher
@@ -27,7 +28,6 @@ from model.identity.matching.settings import shipped
 
 Fetch = Callable[[str], pl.DataFrame]
 _TABLES = ("match_record", "match_key", "match_pair")
-_IDENTIFIERS = ", ".join(str(NUMBER[rule]) for rule in IDENTIFIER_RULES.values())
 _PAIR_KEY = ["left_record", "right_record"]
 _STATE = [*_PAIR_KEY, "bits", "rule", "veto", "is_link"]
 
@@ -83,8 +83,8 @@ def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.Dat
     prepared = prepare(frame)
     write(con, numbered(frame, prepared), "delta.identity.match_record")
     write(con, numbered_keys(frame, keys(prepared)), "delta.identity.match_key")
-    _find_todo(con)
-    found = _candidates(con)
+    match_todo.find(con)
+    found = match_todo.candidates(con)
     con.execute("""
         create or replace table delta.main.match_involved as
         select record from delta.main.match_todo union select one from delta.main.match_candidate
@@ -127,106 +127,36 @@ def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int6
 def _shared(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
     """See link.overused: per identifier whether a record's value counts for nothing."""
     write(con, frame.select("record"), "delta.main.match_asked")
+    con.execute(f"""
+        create or replace table delta.main.match_asked_key as
+        select record, rule, key from delta.identity.key_now semi join delta.main.match_asked using (record)
+        where rule in ({match_todo.IDENTIFIERS}, {NUMBER["trade name"]})
+    """)
+    con.execute("""
+        create or replace table delta.main.match_asked_near as
+        select record, rule, key from delta.identity.key_now
+        semi join (select distinct rule, key from delta.main.match_asked_key) using (rule, key)
+    """)
     found = fetch(
         con,
         f"""
-        with asked as (
-            select distinct rule, key from delta.identity.key_now semi join delta.main.match_asked using (record)
-            where rule in ({_IDENTIFIERS}, {NUMBER["trade name"]})
-        ),
-        worn as (
-            select rule, key from delta.identity.key_now semi join asked using (rule, key)
-            join delta.identity.record_now using (record)
+        with worn as (
+            select rule, key from delta.main.match_asked_near join delta.identity.record_now using (record)
+            where rule in ({match_todo.IDENTIFIERS})
             group by rule, key having count(distinct trade) > {shipped().guards.names_per_identifier}
             union all
-            select rule, key from delta.identity.key_now semi join asked using (rule, key)
-            join delta.main.match_cap as c using (rule)
+            select rule, key from delta.main.match_asked_near join delta.main.match_cap as c using (rule)
             where rule = {NUMBER["trade name"]} group by rule, key, c.cap having count(*) > c.cap
             union all
             select rule, key from delta.main.match_refused where rule = {NUMBER["trade name"]}
         )
-        select distinct k.rule, k.record from delta.identity.key_now as k
-        semi join worn using (rule, key) semi join delta.main.match_asked using (record)
+        select distinct rule, record from delta.main.match_asked_key semi join worn using (rule, key)
         """,
     )
     return {
         name: frame["record"].is_in(found.filter(pl.col("rule") == NUMBER[rule])["record"].implode()).to_numpy()
         for name, rule in (*IDENTIFIER_RULES.items(), ("trade", "trade name"))
     }
-
-
-def _find_todo(con: duckdb.DuckDBPyConnection) -> None:
-    """delta.main.match_todo: changed records, and those of values that came to be, or ceased to be, too common."""
-    con.execute("""
-        create or replace table delta.main.match_mover as
-        select r.record from identity.match_record as r semi join delta.main.mover using (source, source_id)
-        union select record from delta.identity.match_record
-    """)
-    for name, key in (("key", "match_key"), ("record", "match_record")):
-        con.execute(f"""
-            create or replace view delta.identity.{name}_now as
-            select * from delta.identity.{key}
-            union all select * from warehouse.identity.{key} anti join delta.main.match_mover using (record)
-        """)
-    con.execute("""
-        create or replace table delta.main.match_value as
-        select distinct rule, key from (
-            select rule, key from delta.identity.match_key
-            union all select rule, key from identity.match_key semi join delta.main.match_mover using (record)
-        )
-    """)
-    most = shipped().guards.names_per_identifier
-    counts = {
-        side: f"""
-            select k.rule, k.key, count(*) > c.cap as is_crowded,
-                k.rule in ({_IDENTIFIERS}) and count(distinct r.trade) > {most} as is_worn
-            from {keys} as k semi join delta.main.match_value using (rule, key)
-            join delta.main.match_cap as c using (rule)
-            join {records} as r using (record)
-            group by k.rule, k.key, c.cap
-        """
-        for side, keys, records in (
-            ("then", "identity.match_key", "identity.match_record"),
-            ("now", "delta.identity.key_now", "delta.identity.record_now"),
-        )
-    }
-    con.execute(f"""
-        create or replace table delta.main.match_todo as
-        select record from delta.main.match_mover
-        union
-        select record from delta.identity.key_now semi join (
-            select v.rule, v.key from delta.main.match_value as v
-            left join ({counts["then"]}) as t using (rule, key)
-            left join ({counts["now"]}) as n using (rule, key)
-            where coalesce(t.is_crowded, false) <> coalesce(n.is_crowded, false)
-                or coalesce(t.is_worn, false) <> coalesce(n.is_worn, false)
-        ) using (rule, key)
-    """)
-
-
-def _candidates(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """delta.main.match_candidate: one, two of every pair that has a record of match_todo."""
-    con.execute("""
-        create or replace table delta.main.match_near as
-        select k.* from delta.identity.key_now as k semi join (
-            select distinct rule, key from delta.identity.key_now semi join delta.main.match_todo using (record)
-        ) using (rule, key)
-    """)
-    con.execute("""
-        create or replace table delta.main.match_candidate as
-        with block as (
-            select rule, key from delta.main.match_near anti join delta.main.match_refused using (rule, key)
-            join delta.main.match_cap as c using (rule)
-            group by rule, key, c.cap having count(*) between 2 and c.cap
-        )
-        select distinct least(a.record, b.record) as one, greatest(a.record, b.record) as two
-        from delta.main.match_near as a
-        semi join delta.main.match_todo as t on t.record = a.record
-        join block using (rule, key)
-        join delta.main.match_near as b using (rule, key)
-        where a.record <> b.record
-    """)
-    return fetch(con, "select one, two from delta.main.match_candidate")
 
 
 def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.DataFrame:
