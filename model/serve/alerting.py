@@ -8,7 +8,7 @@ from typing import Any
 
 from model import alerts as engine
 from model.alerts import rule as rules_of
-from model.policy import Viewer
+from model.policy import HIDDEN, Viewer
 from model.serve.connection import Served
 from ops.errors import FatalError
 
@@ -33,7 +33,7 @@ def alerts(viewer: Viewer, db: Served, state: str | None = None) -> list[dict[st
 
 def alert_rules(viewer: Viewer, db: Served) -> list[dict[str, Any]]:
     """Every rule, switched on or not: id, kind, subject, severity, steps, cadence, escalation, label, and how many
-    alerts of it the viewer has open."""
+    alerts of it the viewer has open; HIDDEN for a rule that speaks of a value hidden from the viewer."""
     counts: dict[str, int] = {}
     for row in alerts(viewer, db):
         counts[row["rule"]] = counts.get(row["rule"], 0) + 1
@@ -43,7 +43,7 @@ def alert_rules(viewer: Viewer, db: Served) -> list[dict[str, Any]]:
             "enabled": rule.enabled, "severity": list(rule.severity), "steps": rule.steps,
             "cadence_days": rule.cadence_days, "quiet_hours": rule.quiet_hours,
             "escalate_after_days": rule.escalate_after_days, "cured_when": rule.cured_when,
-            "open": counts.get(rule.id, 0),
+            "open": HIDDEN if rule.tells in viewer.masks else counts.get(rule.id, 0),
         }
         for rule in _known(db)
     ]  # fmt: skip

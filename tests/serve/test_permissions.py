@@ -106,3 +106,13 @@ def test_personas_only_in_a_demo_instance(db: Served) -> None:
             serve.sign_in(instance, "lin.xiaolan")
     finally:
         instance.config.mode = "demo"
+
+
+def test_how_many_alerts_of_a_hidden_value_are_open_is_hidden_and_not_zero(db: Served) -> None:
+    def told(masks: frozenset[str]) -> dict[str, Any]:
+        who = Viewer(user="auditor", name="Auditor", role="finance", scope="all", masks=masks)
+        return {row["rule"]: row["open"] for row in serve.alert_rules(who, db)}
+
+    assert told(frozenset({"credit"}))["credit_over_limit"] == HIDDEN
+    assert isinstance(told(frozenset({"credit"}))["overdue"], int)
+    assert isinstance(told(frozenset())["credit_over_limit"], int)
