@@ -2,7 +2,8 @@
 -- (it counts as said here), and totals still agree with the source's documents.
 -- over_allocated: more is settled than the row's amount (the rest shows as credit) · receipt_over_allocated: more is
 -- used than the receipt's or credit's amount · allocation_currency: set aside · allocation_without_invoice: the money
--- counts as used · allocation_row_unknown: settles the invoice as a whole · plan_differs: rows do not add up to the
+-- counts as used · allocation_without_document: by money or a credit that never arrived; the invoice counts as settled ·
+-- allocation_row_unknown: settles the invoice as a whole · plan_differs: rows do not add up to the
 -- invoice; the rows count · due_before_invoice, due_differs (source ≠ terms): the source's date counts ·
 -- due_implausible: counts as no due date · circular_credit: documents correct each other; both count as they stand ·
 -- bill_without_date: dishonoured, day unknown; counts from maturity · provisional_unmatched: takes back a provisional
@@ -55,6 +56,15 @@ fault as (
     select customer_key, 'allocation_without_invoice', record_key, 'invoice_id', invoice_key, amount, currency
     from allocation
     where is_invoice_unknown
+
+    union all
+
+    select
+        customer_key, 'allocation_without_document', record_key,
+        case when is_receipt_unknown then 'receipt_id' else 'credit_note_id' end,
+        coalesce(receipt_key, credit_key), amount, currency
+    from allocation
+    where (is_receipt_unknown or is_credit_unknown) and not is_invoice_unknown
 
     union all
 

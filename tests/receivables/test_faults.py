@@ -37,7 +37,8 @@ FILES = {
     "receipt,R2,EUR,,200,,2026-10-06\n"
     "receipt,R1,NOWHERE,,5,,2026-10-06\n"
     "receipt,R1,PLAN,7,15,,2026-10-06\n"
-    "receipt,R3,EARLY,,10,,2026-10-06\n",
+    "receipt,R3,EARLY,,10,,2026-10-06\n"
+    "receipt,LOST,TERMS,,20,,2026-10-06\n",
 }
 
 
@@ -66,6 +67,8 @@ def test_every_fault_is_named(instance: Instance) -> None:
     assert ("due_implausible", "FOREVER#1") in names
     assert ("due_differs", "TERMS#1") in names
     assert ("plan_differs", "PLAN", Decimal(-100)) in found
+    (lost,) = [row for row in faults if row["fault"] == "allocation_without_document"]
+    assert (lost["field"], lost["value"], lost["amount"]) == ("receipt_id", "books:LOST", Decimal(20))
     assert {("circular_credit", "RING1"), ("circular_credit", "RING2")} <= names
     assert {fault for fault, _ in names} >= {
         "allocation_currency", "allocation_without_invoice", "allocation_row_unknown", "bill_without_date"}  # fmt: skip
@@ -76,9 +79,10 @@ def test_figures_stay_right(instance: Instance) -> None:
     totals = {row["currency"]: row for row in answer["totals"]}
     cny, eur = totals["CNY"], totals["EUR"]
     assert (eur["open"], eur["unallocated"]) == (500, 0)
-    # OVER is settled, 30 too much; EARLY reopened with its own date; PLAN 885 of its rows; FOREVER without a date
+    # OVER is settled, 30 too much; TERMS by 20 of a receipt that never arrived
+    # EARLY reopened with its own date; PLAN 885 of its rows; FOREVER without a date
     assert cny["buckets"]["no_due_date"] == 70
-    assert cny["open"] == 60 + 70 + 90 + 885
+    assert cny["open"] == 60 + 70 + (90 - 20) + 885
     assert cny["credits"] == 30 + 30 + 40 + 50
     assert cny["unallocated"] == 150 - 130 - 5 - 15 + 200
     assert all(row["open"] == sum(row["buckets"].values()) for row in totals.values())
