@@ -12,6 +12,7 @@ from ingest.errors import SpecError
 from ingest.spec import SettingSpec, SourceSpec
 from ingest.template import render
 from ops import secrets
+from ops.errors import FatalError
 from ops.instance import SourceConfig
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -25,6 +26,20 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def resolve(spec: SourceSpec, source: SourceConfig, secrets_dir: Path, redactor: secrets.Redactor) -> dict[str, Any]:
     """Setting name → value, secrets in clear (and known to `redactor`). SpecError lists every problem at once."""
+    values = checked(spec, source)
+    for name, setting in spec.settings.items():
+        if setting.secret and values[name]:
+            values[name] = _secret(source.name, name, values[name], secrets_dir)
+            redactor.add(values[name])
+    return values | {
+        name: render(setting.default, {"settings": values})
+        for name, setting in spec.settings.items()
+        if setting.type == "text" and values[name] == setting.default and not setting.secret
+    }
+
+
+def checked(spec: SourceSpec, source: SourceConfig) -> dict[str, Any]:
+    """Setting name → value, defaults filled in, secrets still by reference. SpecError lists every problem at once."""
     problems = [_unknown(name, spec) for name in source.settings if name not in spec.settings]
     for entity, template in source.links.items():
         if wrong := links.problem(template, spec.settings):
@@ -41,15 +56,27 @@ def resolve(spec: SourceSpec, source: SourceConfig, secrets_dir: Path, redactor:
             f"source {source.name} ({spec.connector.name}): " + "; ".join(problems),
             remedy="correct settings of this source in c360.toml",
         )
-    for name, setting in spec.settings.items():
-        if setting.secret and values[name]:
-            values[name] = _secret(source.name, name, values[name], secrets_dir)
-            redactor.add(values[name])
-    return values | {
-        name: render(setting.default, {"settings": values})
-        for name, setting in spec.settings.items()
-        if setting.type == "text" and values[name] == setting.default and not setting.secret
-    }
+    return values
+
+
+def typed(name: str, setting: SettingSpec, text: str) -> Any:
+    """What a person wrote for a setting, as its type; None for nothing. A list is written with commas or line ends.
+
+    FatalError, without the text, for one that is not of the type.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        if setting.type == "boolean":
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        if setting.type in {"integer", "number"}:
+            return int(text) if setting.type == "integer" else float(text)
+    except (KeyError, ValueError) as error:
+        raise FatalError(f"{name} is not of type {setting.type}", remedy="correct it") from error
+    if setting.type == "list":
+        return [one.strip() for one in text.replace("\n", ",").split(",") if one.strip()]
+    return text
 
 
 def _unknown(name: str, spec: SourceSpec) -> str:

@@ -28,7 +28,7 @@ def set_status(instance: Instance, source: str, status: str, by: str, note: str 
     if config.status != _FROM[status]:
         raise FatalError(f"{source} is {config.status}", valid=f"a source with status {_FROM[status]}")
     config_file.set_of_source(instance.home / "c360.toml", source, "status", status)
-    instance.reread_statuses()
+    instance.reread_sources()
     details = json.dumps({"source": source, "note": (note or "").strip() or None}, ensure_ascii=False)
     with instance.store.begin() as connection:
         connection.execute(

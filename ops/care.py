@@ -5,6 +5,8 @@ from __future__ import annotations
 PACK, LOOK, PRUNE, BUCKET, TRY = "pack", "look", "prune", "bucket", "try"
 CARES = (PACK, LOOK, PRUNE, BUCKET, TRY)
 """Pack landing; see what retention would let leave; let it leave; bring bucket and copy together; try its streams."""
+FULL = "*full"
+"""Stands in a request's stream for: read everything of the source again, not only what has changed."""
 MARK = "*"
 """No stream's name begins with it."""
 

@@ -24,6 +24,8 @@ from ops.secrets import is_ref, resolve
 from ops.store import Store
 
 Role = Literal["crm", "erp", "tickets", "projects", "files"]
+MANUAL = "manual"
+"""A schedule that never comes: the source is collected when somebody asks. TOML has no word for nothing."""
 
 
 class _Strict(BaseModel):
@@ -37,7 +39,7 @@ class SourceConfig(_Strict):
     connector: str
     role: Role
     settings: dict[str, Any] = {}
-    schedule: str | None = "every 15m"
+    schedule: str | None = Field(default="every 15m", description='five cron fields, "every 15m", or "manual"')
     status: Literal["active", "shadow", "off"] = "active"
     max_age_minutes: int = 60
     stream_max_age_minutes: dict[str, Annotated[int, Field(ge=0)]] = Field(
@@ -46,6 +48,11 @@ class SourceConfig(_Strict):
     links: dict[str, str] = Field(default={}, description="entity → address template, over those of the connector")
     keep_versions_days: int | None = Field(default=None, ge=1, description="superseded versions leave landing after it")
     legal_hold: bool = Field(default=False, description="nothing of this source leaves landing")
+
+    @field_validator("schedule")
+    @classmethod
+    def _by_hand(cls, value: str | None) -> str | None:
+        return None if value == MANUAL else value
 
 
 class MailConfig(_Strict):
@@ -181,6 +188,7 @@ class Instance:
         self.config_dir = self.home / "config"
         self.models = self.home / "models"
         self._read_at = 0
+        self._written = {source.name: source.model_copy(deep=True) for source in config.sources}
 
     @cached_property
     def store(self) -> Store:
@@ -214,28 +222,38 @@ class Instance:
         instance.save()
         return instance
 
-    def reread_statuses(self) -> bool:
-        """Take up what c360.toml says now of each source's status; whether one has changed.
+    def reread_sources(self) -> bool:
+        """Take up what c360.toml says now of the sources, as far as it has changed; whether something has.
 
-        What a person decides on a page holds for every process at work. A file that cannot be read changes nothing.
+        What a person decides on a page or writes into the file holds for every process at work. A file that cannot
+        be read changes nothing; a source that was taken out stays until a restart, for its data are still shown.
         """
         path = self.home / "c360.toml"
         try:
             written = path.stat().st_mtime_ns
             if written == self._read_at:
                 return False
-            known = {source.name: source.status for source in Instance.load(self.home).config.sources}
+            fresh = {source.name: source for source in Instance.load(self.home).config.sources}
         except (OSError, FatalError):
             return False
         self._read_at = written
-        changed = [one for one in self.config.sources if known.get(one.name, one.status) != one.status]
-        for source in changed:
-            source.status = known[source.name]
+        mine = {source.name: source for source in self.config.sources}
+        changed = {name: one for name, one in fresh.items() if one != self._written.get(name)}
+        for name in mine.keys() & fresh.keys() - changed.keys():
+            if mine[name].status != fresh[name].status:  # what shows it follows the file in any case
+                changed[name] = mine[name].model_copy(update={"status": fresh[name].status})
+        self._written = {name: one.model_copy(deep=True) for name, one in fresh.items()}
+        if changed:
+            self.config.sources = list((mine | changed).values())
         return bool(changed)
 
     def save(self) -> None:
         """Write c360.toml atomically from the configuration in memory."""
         document = self.config.model_dump(by_alias=True, exclude_none=True)
+        for source in document["source"]:
+            source.setdefault("schedule", MANUAL)
+        # an empty list written out would forbid a person to add [[source]] below it
+        document = {key: value for key, value in document.items() if value != []}
         handle, temporary = tempfile.mkstemp(dir=self.home, prefix=".c360.")
         with os.fdopen(handle, "wb") as file:
             tomli_w.dump(document, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ingest import collect
@@ -28,16 +29,23 @@ class ChainResult:
 
 
 def refresh(
-    instance: Instance, *, sources: list[str] | None = None, full: bool = False, progress: Progress = quiet
+    instance: Instance,
+    *,
+    sources: list[str] | None = None,
+    again: Sequence[str] = (),
+    full: bool = False,
+    progress: Progress = quiet,
 ) -> ChainResult:
     """Collect (all active sources, or those named), build, publish, evaluate alerts, send what is due.
 
+    Sources in `again` are read as a whole instead of what has changed; the build stays one of what has changed.
     A failing source is reported and never stops the others; a failing build leaves the last one served.
     """
     result = ChainResult()
     started = clock.monotonic()
     with conform.Early(instance) as early:
-        result.runs = gather(instance, sources, full=full, progress=progress, watch=early)
+        anew = gather(instance, list(again), full=True, progress=progress, watch=early)
+        result.runs = anew + gather(instance, sources, full=full, progress=progress, watch=early)
         result.problems += problems(result.runs)
         result.seconds["collect"] = clock.monotonic() - started
         after_collection(instance, result, full=full, progress=progress, early=early)

@@ -17,7 +17,7 @@ from sqlalchemy import func, or_, select, update
 
 from model import conform, delivery
 from ops import clock
-from ops.care import MARK
+from ops.care import FULL, MARK
 from ops.errors import C360Error
 from ops.instance import Instance, SourceConfig
 from ops.leases import lease
@@ -93,9 +93,9 @@ def take_builds(instance: Instance) -> bool:
         return found.rowcount > 0
 
 
-def take_replays(instance: Instance) -> list[str]:
-    """Mark waiting requests for a replay as running and return their sources, each once."""
-    waits = (sync_requests.c.state == "waiting", sync_requests.c.stream == REPLAY)
+def take_marked(instance: Instance, marker: str) -> list[str]:
+    """Mark waiting requests for a replay (REPLAY) or full reading (FULL) as running; their sources, each once."""
+    waits = (sync_requests.c.state == "waiting", sync_requests.c.stream == marker)
     with instance.store.begin() as connection:
         found = connection.execute(select(sync_requests.c.source).where(*waits)).scalars().all()
         if found:
@@ -119,20 +119,21 @@ class Daemon:
         if not self._busy.acquire(blocking=False):
             return []
         try:
-            self.instance.reread_statuses()
+            self.instance.reread_sources()
             wanted = list(dict.fromkeys(take_requests(self.instance) + due_sources(self.instance)))
-            replays = take_replays(self.instance)
+            replays, again = (take_marked(self.instance, marker) for marker in (REPLAY, FULL))
+            wanted = [one for one in wanted if one.partition("/")[0] not in again]
             read = targeting.read(self.instance, targeting.take(self.instance))
             problem = None
-            if take_builds(self.instance) or wanted or replays or read.landed:
-                problem = self._refresh(wanted, replays)
+            if take_builds(self.instance) or wanted or replays or again or read.landed:
+                problem = self._refresh(wanted, replays, again)
             targeting.settle(self.instance, read, problem)
             caring.work(self.instance)
             self._roll_business_day()
             self._deliver()
-            if not wanted:
+            if not wanted and not again:
                 tending.tend(self.instance)
-            return wanted
+            return again + wanted
         finally:
             self._busy.release()
 
@@ -142,20 +143,21 @@ class Daemon:
             connection.execute(update(sync_requests).where(sync_requests.c.state == "running").values(state="waiting"))
         targeting.take_back(self.instance)
 
-    def _refresh(self, wanted: list[str], replays: list[str]) -> str | None:
-        """Collect, build, publish; what went wrong."""
+    def _refresh(self, wanted: list[str], replays: list[str], again: list[str]) -> str | None:
+        """Collect (the sources `again` as a whole), build, publish; what went wrong."""
         state, message = "done", None
+        what = ", ".join(again + wanted) or "the build"
         try:
             failed = self._replay(replays)
-            result = chain.refresh(self.instance, sources=wanted, progress=log.info)
+            result = chain.refresh(self.instance, sources=wanted, again=again, progress=log.info)
             if result.problems or failed:
                 is_stopped = not failed and all(run.state == "interrupted" for run in result.runs if run.error)
                 state = "stopped" if is_stopped and result.runs else "failed"
                 message = "; ".join([*failed, *result.problems])
-                log.warning("refresh of %s: %s", ", ".join(wanted) or "the build", message)
+                log.warning("refresh of %s: %s", what, message)
         except C360Error as error:
             state, message = "failed", str(error)
-            log.error("refresh of %s failed: %s", ", ".join(wanted) or "the build", error)  # noqa: TRY400 - expected failures need no trace
+            log.error("refresh of %s failed: %s", what, error)  # noqa: TRY400 - expected failures need no trace
         with self.instance.store.begin() as connection:
             connection.execute(
                 update(sync_requests).where(sync_requests.c.state == "running").values(state=state, message=message)

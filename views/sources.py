@@ -9,6 +9,7 @@ import streamlit as st
 from model import serve
 from views import state
 from views.parts import (
+    add_panel,
     care_panel,
     drawer,
     drift_panel,
@@ -17,6 +18,7 @@ from views.parts import (
     landing_panel,
     mapping_panel,
     reject_panel,
+    setup_panel,
     shadow_panel,
     source_panel,
     syncing,
@@ -48,14 +50,20 @@ def page() -> None:
             class_="head",
         )
     )
-    names = [row["source"] for row in data["sources"]]
+    names = [one.name for one in context.instance.config.sources]
     asked = st.query_params.get("source")
     chosen = asked if asked in names else None
     source_panel.held(context)
     hook_panel.hosts(context)
     syncing.grid(context, chosen)
+    add_panel.off(context, chosen)
+    if st.query_params.get("add") and not chosen:
+        add_panel.show(context)
+    elif not chosen:
+        add_panel.door(context)
     if chosen:
         _streams(context, chosen)
+        setup_panel.show(context, chosen)
         source_panel.actions(context, chosen)
         care_panel.show(context, chosen)
         shadow_panel.show(context, chosen)

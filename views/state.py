@@ -28,9 +28,9 @@ class Context:
 
 
 def instance() -> Instance:
-    """The opened instance folder, one per process and path, with its sources' statuses as they are now."""
+    """The opened instance folder, one per process and path, with its sources as c360.toml has them now."""
     found = _instance(str(session.home().resolve()))
-    found.reread_statuses()
+    found.reread_sources()
     return found
 
 

@@ -20,7 +20,8 @@ from ops.tables import audit
 
 _ACTIONS = (
     "source.promote", "source.demote", "source.rollback", "source.resume", "mapping.apply", "mapping.sign",
-    "build.rollback", "source.stop", "source.replay", "landing.prune",
+    "build.rollback", "source.stop", "source.replay", "landing.prune", "source.add", "source.configure", "source.off",
+    "source.on", "source.full",
 )  # fmt: skip
 
 
@@ -92,7 +93,10 @@ def roll_back_build(viewer: Viewer, db: Served, version: str) -> None:
 
 
 def source_history(_viewer: Viewer, db: Served, source: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
-    """What was done with sources as a whole, newest first: at (instant), actor, action, subject, note."""
+    """What was done with sources as a whole, newest first: at (instant), actor, action, subject, note.
+
+    Of a change of its configuration also before and after: key → value, of what has changed.
+    """
     chosen = select(audit).where(audit.c.action.in_(_ACTIONS))
     if source is not None:
         chosen = chosen.where((audit.c.subject == source) | (audit.c.action == "build.rollback"))
@@ -104,7 +108,7 @@ def source_history(_viewer: Viewer, db: Served, source: str | None = None, limit
             "actor": row.actor,
             "action": row.action,
             "subject": row.subject,
-            "note": json.loads(row.details or "{}").get("note"),
+            **{key: details.get(key) for key in ("note", "before", "after")},
         }
-        for row in rows
+        for row, details in ((row, json.loads(row.details or "{}")) for row in rows)
     ]

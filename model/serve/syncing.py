@@ -16,7 +16,7 @@ from model import policy
 from model.policy import Viewer
 from model.serve.connection import Served
 from ops import clock
-from ops.care import MARK
+from ops.care import FULL, MARK
 from ops.errors import FatalError
 from ops.instance import SourceConfig
 from ops.store import stamp, unstamp
@@ -26,7 +26,7 @@ WAITING = ("waiting", "running")
 # collections and replays, not what cares for a source beside them
 _IS_REFRESH = (
     sync_requests.c.stream.is_(None)
-    | (sync_requests.c.stream == REPLAY)
+    | sync_requests.c.stream.in_([REPLAY, FULL])
     | ~sync_requests.c.stream.startswith(MARK, autoescape=True)
 )
 
@@ -106,7 +106,8 @@ def sync_state(viewer: Viewer, db: Served, source: str) -> dict[str, Any] | None
         ledger = connection.execute(
             select(runs).where(runs.c.source == source, runs.c.started_at >= row.requested_at)
         ).all()
-    names = [row.stream] if row.stream else _streams(db, db.instance.config.source(source))
+    is_one = row.stream and row.stream != FULL
+    names = [row.stream] if is_one else _streams(db, db.instance.config.source(source))
     ended = {run.stream for run in ledger if run.state != "running"}
     now = [run.stream for run in ledger if run.state == "running"]
     return {

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ingest import probe, scaffold
+from ingest import configuring, probe, scaffold, settings
 from ingest.spec import SourceSpec, discover
 from model import conform, control_totals, source_status
 from model.conform import held
-from ops import config_file, secrets
+from ops import secrets
 from ops.errors import FatalError
 from ops.instance import SourceConfig
 from ops.progress import quiet
@@ -69,23 +69,71 @@ def add(
     spec = SourceSpec.load(connector, instance.config_dir)
     if any(source.name == name for source in instance.config.sources):
         raise FatalError(f"there is a source {name!r} already", remedy="choose another name")
-    settings: dict[str, object] = {}
-    for item in setting or []:
-        key, separator, value = item.partition("=")
-        if not separator or key not in spec.settings:
-            raise FatalError(f"--set {key}: not a setting of {connector}", valid=", ".join(spec.settings))
-        if spec.settings[key].secret and not secrets.is_ref(value):
-            secrets.write(f"{name}_{key}", value, instance.secrets)
-            value = f"file:{name}_{key}"
-        settings[key] = value
-    missing = [key for key, item in spec.settings.items() if item.required and key not in settings]
+    values = {key: value for key, value in _settings(state, name, spec, setting).items() if value is not None}
+    missing = [key for key, item in spec.settings.items() if item.required and key not in values]
     if missing:
         raise FatalError(f"{connector} needs {', '.join(missing)}", remedy="give them with --set KEY=VALUE")
-    source = SourceConfig(
-        name=name, connector=connector, role=spec.connector.role, settings=settings, schedule=schedule
-    )
-    config_file.add_source(instance.home / "c360.toml", source.model_dump(exclude_defaults=True))
+    source = SourceConfig(name=name, connector=connector, role=spec.connector.role, settings=values, schedule=schedule)
+    configuring.add(instance, source, state.user)
     typer.echo(f"Added {name}. Next: `c360 source test {name}`, then `c360 sync {name}`.")
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A source of this instance.")],
+    setting: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; KEY= takes the default.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Five cron fields, 'every 15m', or 'manual'.")] = None,
+    max_age: Annotated[int | None, typer.Option(help="Minutes after which it is late.")] = None,
+    stream_max_age: Annotated[list[str] | None, typer.Option(help="STREAM=MINUTES; 0 takes the limit away.")] = None,
+    keep_days: Annotated[int | None, typer.Option(help="Days superseded versions are kept; 0 keeps all.")] = None,
+    legal_hold: Annotated[bool | None, typer.Option(help="Whether nothing of it leaves landing.")] = None,
+    status: Annotated[str | None, typer.Option(help="off, or on: what it was before.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why; it is kept with the change.")] = None,
+) -> None:
+    """Change a source in c360.toml, whose comments stay; schedulers and pages at work take it up. Audited."""
+    state: Context = context.obj
+    one = state.instance.config.source(name)
+    spec = SourceSpec.load(one.connector, state.instance.config_dir)
+    given = {"schedule": schedule, "max_age_minutes": max_age, "legal_hold": legal_hold}
+    wanted: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    if keep_days is not None:
+        wanted["keep_versions_days"] = keep_days or None
+    if setting:
+        wanted["settings"] = _settings(state, name, spec, setting)
+    if stream_max_age:
+        wanted["stream_max_age_minutes"] = one.stream_max_age_minutes | dict(map(_minutes, stream_max_age))
+    if status is not None:
+        if status not in {"on", "off"}:
+            raise FatalError(f"--status {status!r}", valid="on, off", remedy="promote and demote for the rest")
+        if (status == "on") == (one.status == "off"):
+            was = configuring.status_before(state.instance.store, name)
+            wanted["status"] = "off" if status == "off" else was
+    changed = configuring.change(state.instance, name, wanted, state.user, note=note)
+    for key, (before, after) in changed.items():
+        typer.echo(f"{key}: {before} -> {after}")
+    typer.echo(f"{name}: {len(changed)} change(s)." + (" Next: `c360 build`." if "status" in changed else ""))
+
+
+def _settings(state: Context, name: str, spec: SourceSpec, given: list[str] | None) -> dict[str, object]:
+    """KEY=VALUE as the connector's types; a secret given by value is stored apart and named by reference."""
+    found: dict[str, object] = {}
+    for item in given or []:
+        key, separator, value = item.partition("=")
+        if not separator or key not in spec.settings:
+            raise FatalError(f"--set {key}: not a setting of {spec.connector.name}", valid=", ".join(spec.settings))
+        if spec.settings[key].secret and value and not secrets.is_ref(value):
+            secrets.write(f"{name}_{key}", value, state.instance.secrets)
+            value = f"file:{name}_{key}"
+        found[key] = settings.typed(key, spec.settings[key], value)
+    return found
+
+
+def _minutes(item: str) -> tuple[str, int]:
+    stream, separator, minutes = item.partition("=")
+    if not separator or not minutes.isdecimal():
+        raise FatalError(f"--stream-max-age {item!r}", valid="STREAM=MINUTES")
+    return stream, int(minutes)
 
 
 @app.command("test")

@@ -14,8 +14,8 @@ from model.serve import NotFound, Served
 from ops.errors import FatalError
 from ops.instance import Instance, InstanceConfig, SourceConfig
 from ops.store import stamp
-from ops.tables import audit, quarantine, sync_requests
-from run.scheduler import Daemon, take_replays, take_requests
+from ops.tables import REPLAY, audit, quarantine, sync_requests
+from run.scheduler import Daemon, take_marked, take_requests
 from tests.serve.conftest import NOW, empty_company
 
 FILE = "code,name,credit_limit_amount\nA1,甲公司,12x\nA2,乙公司,7\nA3,丙公司,9y\n"
@@ -78,8 +78,8 @@ def test_a_replay_is_asked_for_once_and_is_no_collection(db: Served) -> None:
     number = serve.request_replay(owner(), db, "erp")
     assert serve.request_replay(owner(), db, "erp") == number
     assert take_requests(db.instance) == []
-    assert take_replays(db.instance) == ["erp"]
-    assert take_replays(db.instance) == []
+    assert take_marked(db.instance, REPLAY) == ["erp"]
+    assert take_marked(db.instance, REPLAY) == []
 
 
 def test_a_replay_stages_what_landed_with_todays_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,10 +215,10 @@ def test_the_preview_is_what_letting_it_in_does(tmp_path: Path) -> None:
 
 def test_statuses_are_taken_up_by_a_process_at_work(tmp_path: Path) -> None:
     inst = helpers.instance(tmp_path / "i")
-    assert not inst.reread_statuses()
+    assert not inst.reread_sources()
     config_file.set_of_source(inst.home / "c360.toml", "crm", "status", "shadow")
-    assert inst.reread_statuses()
+    assert inst.reread_sources()
     assert inst.config.source("crm").status == "shadow"
     (inst.home / "c360.toml").write_text("broken [", encoding="utf-8")
-    assert not inst.reread_statuses()
+    assert not inst.reread_sources()
     assert inst.config.source("crm").status == "shadow"

@@ -42,7 +42,7 @@ def _care(context: state.Context, source: str) -> None:
         st.rerun()
     if error := st.session_state.pop("care_error", None):
         show_error(look, error)
-    with st.container(horizontal=True, key="care_actions"):
+    with st.container(horizontal=True, key="care_buttons"):
         for kind in (care.TRY, care.PACK):
             st.button(look.t(f"care.{kind}"), key=f"care_{kind}", disabled=is_live, on_click=_ask,
                       args=(context, source, kind))  # fmt: skip

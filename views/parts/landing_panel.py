@@ -74,7 +74,7 @@ def _bucket(context: state.Context, source: str | None) -> None:
     """Bringing the bucket and the working copy together, and taking a bucket over from an instance that is gone."""
     look, viewer, db = context.look, context.viewer, context.db
     name = source or next((one.name for one in db.instance.config.sources), None)
-    with st.container(horizontal=True, key="bucket_actions"):
+    with st.container(horizontal=True, key="bucket_buttons"):
         if name and st.button(look.t("land.bucket_sync"), key="bucket_sync"):
             source_panel.run(look, lambda: serve.request_care(viewer, db, name, "bucket"), "land.asked")
         with st.popover(look.t("land.adopt")), st.form("adopt", border=False):

@@ -39,7 +39,7 @@ def actions(context: state.Context, source: str) -> None:
         return
     look, viewer, db = context.look, context.viewer, context.db
     is_shadow = db.instance.config.source(source).status == "shadow"
-    with st.container(horizontal=True, key="whole_actions"):
+    with st.container(horizontal=True, key="whole_buttons"):
         with st.popover(look.t("whole.replay")):
             st.html(tag("p", look.t("whole.replay_help"), class_="muted"))
             if st.button(look.t("whole.replay"), key=f"replay_{source}", type="primary"):
@@ -80,7 +80,7 @@ def builds(context: state.Context) -> None:
     earlier = {row["version"]: row for row in kept if not row["current"]}
     if not earlier:
         return
-    with st.container(key="build_actions"), st.popover(look.t("whole.builds")), st.form("builds", border=False):
+    with st.container(key="build_buttons"), st.popover(look.t("whole.builds")), st.form("builds", border=False):
         st.html(tag("p", look.t("whole.builds_help", version=db.version), class_="muted"))
         said = {
             version: look.t("whole.build", version=version, at=_plain(look, row["published_at"]))
@@ -105,7 +105,7 @@ def history(context: state.Context, source: str | None) -> None:
                       tag("span", _subject(look, row), class_="below")]),
                 h(_subject(look, row)),
                 h(row["actor"]),
-                h(row["note"] or "") if row["note"] else look.na(),
+                _said(look, row),
             ]
         )
         for row in rows
@@ -116,6 +116,20 @@ def history(context: state.Context, source: str | None) -> None:
         Column(look.t("whole.why"), phone=False),
     ]  # fmt: skip
     st.html(rows_panel(look, "whole", columns, listed))
+
+
+def _said(look: Look, row: dict[str, Any]) -> Html:
+    """The reason that was given; of a change of its setup what was before and after."""
+    before, after = row["before"] or {}, row["after"] or {}
+    if row["action"] == "source.configure":
+        return look.dotted(*(f"{key}: {_short(before.get(key))} → {_short(after.get(key))}" for key in after | before))
+    return h(row["note"]) if row["note"] else look.na()
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {one}" for key, one in value.items()) or "—"
+    return "—" if value is None else str(value)
 
 
 def _subject(look: Look, row: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from model import serve
+from ops.care import FULL
 from ops.errors import C360Error
 from ops.tables import REPLAY
 from ops.texts import catalogue
@@ -160,7 +161,8 @@ def progress(look: Look, request: dict[str, Any] | None) -> Html:
     """How far the newest request is: a bar while it runs, a sentence when it waits or has failed."""
     if request is None:
         return h("")
-    stream = look.t("sync.replay") if request["stream"] == REPLAY else request["stream"]
+    words = {REPLAY: "sync.replay", FULL: "sync.full"}
+    stream = look.t(words[request["stream"]]) if request["stream"] in words else request["stream"]
     by = {"who": request["requested_by"], "what": stream or look.t("sync.everything")}
     if request["state"] == "waiting":
         return _line(look.t("sync.waiting" if request["has_scheduler"] else "sync.stuck", **by), "amber")
