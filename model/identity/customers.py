@@ -17,6 +17,7 @@ from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.identifiers import company_identifiers, normalise_name
 from model.identity.match_model import Matcher
+from model.identity.match_near import number
 from ops.store import Store
 
 UNKNOWN = "C000000"
@@ -65,6 +66,16 @@ def records_query(only: str, also: str | None = None) -> str:
     """A query for the customer records that are compared, narrowed by `only` (a join); `also`: a shadow among them."""
     inputs = ", ".join(f"coalesce(living.{name}, chr(0))" for name in _INPUTS)
     return _RECORDS.format(only=only, inputs=inputs, visible=_visible("meta.source", also))
+
+
+def of(records: str) -> str:
+    """What narrows records_query to the records of `records` (source, source_id).
+
+    Their places are found first, by which the many columns are read of few rows only.
+    """
+    return f"""where customer.rowid in (
+        select c.rowid from staging.customer as c semi join {records} using (source, source_id)
+    )"""
 
 
 def _visible(table: str, also: str | None) -> str:
@@ -122,17 +133,16 @@ def resolve_changed(
         for table, like in (*_WRITTEN.items(), ("delta.main.touched", "delta.main.seed")):
             con.execute(f"create or replace table {table} as select * from {like} limit 0")
         return False
+    seed = _moved(con, is_read="customer" in entities)
     con.execute("insert into delta.main.seed select source, source_id from delta.main.mover")
-    seed = fetch(con, records_query("semi join delta.main.mover as s using (source, source_id)"))
     write(con, company_identifiers(seed), "delta.identity.seed_identifiers")
     match_build.empty(con)
     pairs = None
     if matcher:
-        pairs = match_build.match_changed(con, matcher, seed, lambda only: fetch(con, records_query(only)))
+        pairs = match_build.match_changed(con, matcher, seed, lambda records: fetch(con, records_query(of(records))))
     _close(con)
     if pairs is not None:
         pairs = match_build.of_touched(con, pairs)
-    only = "semi join delta.main.touched as s using (source, source_id)"
     named = """
         select source, source_id from delta.main.touched
         semi join (
@@ -140,7 +150,7 @@ def resolve_changed(
             union all select source, source_id from delta.main.named
         ) using (source, source_id)
     """
-    records = with_named(con, fetch(con, records_query(only)), named)
+    records = with_named(con, fetch(con, records_query(of("delta.main.touched"))), named)
     registered = golden.read_records(store, "customer", records)
     _resolve(con, store, records, registered, matcher, pairs)
     return True
@@ -161,16 +171,24 @@ def _seed_records(con: duckdb.DuckDBPyConnection) -> None:
         insert into delta.main.seed
         select source, source_id from delta.main.changed where entity = 'customer'
     """)
-    con.execute(f"""
+    con.execute(f"create or replace table delta.main.seed_record as {records_query(of('delta.main.seed'))}")
+    con.execute("""
         insert into delta.main.mover
         select s.source, s.source_id from delta.main.seed as s
-        left join ({records_query("semi join delta.main.seed as t using (source, source_id)")}) as r
-            on r.source = s.source and r.source_id = s.source_id
+        left join delta.main.seed_record as r on r.source = s.source and r.source_id = s.source_id
         left join (
             select * from identity.customer_input semi join delta.main.seed using (source, source_id)
         ) as k on k.source = s.source and k.source_id = s.source_id
         where r.input is distinct from k.input
     """)
+
+
+def _moved(con: duckdb.DuckDBPyConnection, *, is_read: bool) -> pl.DataFrame:
+    """The records of delta.main.mover; `is_read`: delta.main.seed_record holds those of delta.main.seed."""
+    apart = "select count(*) from delta.main.mover anti join delta.main.seed using (source, source_id)"
+    if not is_read or con.execute(apart).fetchall()[0][0]:
+        return fetch(con, records_query(of("delta.main.mover")))
+    return fetch(con, "from delta.main.seed_record semi join delta.main.mover using (source, source_id)").sort(_KEYS)
 
 
 def with_named(
@@ -256,9 +274,9 @@ _REACH = (
        semi join delta.main.frontier as f using (source, source_id)""",
     # records that the matcher links to a frontier record
     """select m.right_source, m.right_id from delta.main.match_link as m
-       join delta.main.frontier as f on f.source = m.left_source and f.source_id = m.left_id""",
+       where m.left_record in (from delta.main.match_frontier)""",
     """select m.left_source, m.left_id from delta.main.match_link as m
-       join delta.main.frontier as f on f.source = m.right_source and f.source_id = m.right_id""",
+       where m.right_record in (from delta.main.match_frontier)""",
 )
 
 
@@ -271,6 +289,7 @@ def _close(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create or replace table delta.main.frontier as select * from delta.main.touched")
     reach = " union ".join(_REACH)
     while True:
+        number(con, "delta.main.frontier", "delta.main.match_frontier")
         con.execute(f"""
             create or replace table delta.main.reached as
             select source, source_id from ({reach})

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model.identity import match_todo
+from model.identity import match_near
 from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.match_model import Matcher
-from model.identity.match_pairs import settled, weigh
-from model.identity.match_records import IDENTIFIER_RULES, NUMBER, matchable, numbered, numbered_keys, overused
+from model.identity.match_near import number
+from model.identity.match_pairs import Weigher, settled, weigh
+from model.identity.match_records import matchable, numbered, numbered_keys, overused
 from model.identity.matching.blocking import keys, within
 from model.identity.matching.prepare import Prepared, prepare
 from model.identity.matching.settings import shipped
@@ -30,6 +31,8 @@ Fetch = Callable[[str], pl.DataFrame]
 _TABLES = ("match_record", "match_key", "match_pair")
 _PAIR_KEY = ["left_record", "right_record"]
 _STATE = [*_PAIR_KEY, "bits", "rule", "veto", "is_link"]
+_ENDS = ["left_source", "left_id", "right_source", "right_id"]
+_LINK = ", ".join([*_PAIR_KEY, *_ENDS])
 
 
 def empty(con: duckdb.DuckDBPyConnection) -> None:
@@ -39,9 +42,9 @@ def empty(con: duckdb.DuckDBPyConnection) -> None:
     for name in ("todo", "mover"):
         con.execute(f"create or replace table delta.main.match_{name} (record ubigint)")
     con.execute("create or replace table delta.main.match_moved (source varchar, source_id varchar)")
-    con.execute("""
+    con.execute(f"""
         create or replace view delta.main.match_link as
-        select left_source, left_id, right_source, right_id from warehouse.identity.match_pair where is_link
+        select {_LINK} from warehouse.identity.match_pair where is_link
     """)
 
 
@@ -55,17 +58,20 @@ def match_prepared(
     con: duckdb.DuckDBPyConnection, matcher: Matcher, frame: pl.DataFrame, prepared: Prepared
 ) -> pl.DataFrame:
     """See match_all; `frame`: what `matchable` left, `prepared`: what was made of it."""
-    found, parameters = keys(prepared), matcher.parameters
+    found, parameters, settings = keys(prepared), matcher.parameters, shipped()
 
     def keep() -> None:
         write(con, numbered(frame, prepared), "delta.identity.match_record")
         write(con, numbered_keys(frame, found), "delta.identity.match_key")
 
-    with ThreadPoolExecutor(1) as beside:
-        kept = beside.submit(keep)
+    def make() -> Weigher:
+        shared = overused(prepared, found, parameters, settings.guards.names_per_identifier)
+        return Weigher(frame, prepared, shared, parameters, settings)
+
+    with ThreadPoolExecutor(2) as beside:
+        weigher, kept = beside.submit(make), beside.submit(keep)
         left, right = within(found, parameters.caps, parameters.refused_keys, prepared.size)
-        shared = overused(prepared, found, parameters, shipped().guards.names_per_identifier)
-        pairs = settled(weigh(frame, prepared, left, right, shared, parameters, shipped()), shipped())
+        pairs = settled(weigh(weigher.result(), left, right), settings)
         kept.result()
     return pairs
 
@@ -74,44 +80,34 @@ def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.Dat
     """Settled pairs that are new, weighed anew, or stand in a group of like names that changed.
 
     `seed`: the changed records as they are now; delta.main.mover names them, and those that are gone. `again` fetches
-    records by a join on their source and source_id. Writes delta's match_record and match_key for the changed records,
-    delta.main.match_todo (records whose pairs are replaced), delta.main.match_link (links as they are now) and
-    delta.main.match_moved (records whose links changed).
+    the records that a table with their source and source_id names. Writes delta's match_record and match_key for the
+    changed records, delta.main.match_todo (records whose pairs are replaced), delta.main.match_link (links as they are
+    now) and delta.main.match_moved (records whose links changed).
     """
-    _write_limits(con, matcher)
+    most = shipped().guards.names_per_identifier
+    match_near.write_limits(con, matcher.parameters)
     frame = matchable(seed)
     prepared = prepare(frame)
     write(con, numbered(frame, prepared), "delta.identity.match_record")
     write(con, numbered_keys(frame, keys(prepared)), "delta.identity.match_key")
-    match_todo.find(con)
-    found = match_todo.candidates(con)
+    match_near.find_todo(con, most)
+    found = match_near.candidates(con)
     con.execute("""
         create or replace table delta.main.match_involved as
-        select record from delta.main.match_todo union select one from delta.main.match_candidate
-        union select two from delta.main.match_candidate
+        select source, source_id from identity.match_record
+        semi join (
+            select one as record from delta.main.match_candidate union select two from delta.main.match_candidate
+        ) using (record)
+        where record not in (select record from delta.main.match_mover)
+        union all
+        select source, source_id from delta.identity.match_record
     """)
-    frame = matchable(
-        again("""semi join (
-            select source, source_id from delta.identity.record_now semi join delta.main.match_involved using (record)
-        ) as s using (source, source_id)""")
-    )
+    frame = matchable(again("delta.main.match_involved"))
     left, right = _rows(frame, found)
     prepared = prepare(frame)
-    pairs = weigh(frame, prepared, left, right, _shared(con, frame), matcher.parameters, shipped())
+    shared = match_near.shared(con, frame, most)
+    pairs = weigh(Weigher(frame, prepared, shared, matcher.parameters, shipped()), left, right)
     return _settle_changed(con, pairs)
-
-
-def _write_limits(con: duckdb.DuckDBPyConnection, matcher: Matcher) -> None:
-    """delta.main.match_cap and match_refused: which values bring no candidates."""
-    caps, refused = matcher.parameters.caps, matcher.parameters.refused_keys
-    frame = pl.DataFrame({"rule": [NUMBER[rule] for rule in caps], "cap": list(caps.values())})
-    write(con, frame.cast({"rule": pl.UInt8, "cap": pl.Int64}), "delta.main.match_cap")
-    none = pl.DataFrame(schema={"rule": pl.UInt8, "key": pl.UInt64})
-    values = [
-        pl.DataFrame({"key": found}).select(pl.lit(NUMBER[rule], dtype=pl.UInt8).alias("rule"), "key")
-        for rule, found in refused.items()
-    ]
-    write(con, pl.concat([none, *values]), "delta.main.match_refused")
 
 
 def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -124,53 +120,10 @@ def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int6
     return left[place].astype(np.int64), right[place].astype(np.int64)
 
 
-def _shared(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
-    """See link.overused: per identifier whether a record's value counts for nothing."""
-    write(con, frame.select("record"), "delta.main.match_asked")
-    con.execute(f"""
-        create or replace table delta.main.match_asked_key as
-        select record, rule, key from delta.identity.key_now semi join delta.main.match_asked using (record)
-        where rule in ({match_todo.IDENTIFIERS}, {NUMBER["trade name"]})
-    """)
-    con.execute("""
-        create or replace table delta.main.match_asked_near as
-        select record, rule, key from delta.identity.key_now
-        semi join (select distinct rule, key from delta.main.match_asked_key) using (rule, key)
-    """)
-    found = fetch(
-        con,
-        f"""
-        with worn as (
-            select rule, key from delta.main.match_asked_near join delta.identity.record_now using (record)
-            where rule in ({match_todo.IDENTIFIERS})
-            group by rule, key having count(distinct trade) > {shipped().guards.names_per_identifier}
-            union all
-            select rule, key from delta.main.match_asked_near join delta.main.match_cap as c using (rule)
-            where rule = {NUMBER["trade name"]} group by rule, key, c.cap having count(*) > c.cap
-            union all
-            select rule, key from delta.main.match_refused where rule = {NUMBER["trade name"]}
-        )
-        select distinct rule, record from delta.main.match_asked_key semi join worn using (rule, key)
-        """,
-    )
-    return {
-        name: frame["record"].is_in(found.filter(pl.col("rule") == NUMBER[rule])["record"].implode()).to_numpy()
-        for name, rule in (*IDENTIFIER_RULES.items(), ("trade", "trade name"))
-    }
-
-
 def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.DataFrame:
     """`pairs` and the stored ones in whose groups of like names they stand, settled; see match_changed."""
     write(con, pairs, "delta.main.pair_new")
     columns = ", ".join(pairs.columns)
-    con.execute(f"""
-        create or replace view delta.main.pair_now as
-        select {columns} from delta.main.pair_new
-        union all
-        select {columns} from warehouse.identity.match_pair
-        where left_record not in (select record from delta.main.match_todo)
-            and right_record not in (select record from delta.main.match_todo)
-    """)
     con.execute("""
         create or replace table delta.main.match_group as
         select record from (
@@ -185,10 +138,16 @@ def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.D
     _spread(con)
     whole = fetch(
         con,
-        """
-        select * from delta.main.pair_now
-        where left_record in (select record from delta.main.match_group)
-            or right_record in (select record from delta.main.match_group)
+        f"""
+        select * from delta.main.pair_new
+        where left_record in (from delta.main.match_group) or right_record in (from delta.main.match_group)
+        union all
+        select {columns} from identity.match_pair where rowid in (
+            select rowid from identity.match_pair
+            where (left_record in (from delta.main.match_group) or right_record in (from delta.main.match_group))
+                and left_record not in (from delta.main.match_todo)
+                and right_record not in (from delta.main.match_todo)
+        )
         """,
     )
     result = settled(whole.sort(_PAIR_KEY), shipped())
@@ -198,16 +157,23 @@ def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.D
 
 def _spread(con: duckdb.DuckDBPyConnection) -> None:
     """Close delta.main.match_group under like names and links that hang on them."""
+    con.execute("""
+        create or replace table delta.main.match_tie as
+        select left_record, right_record from delta.main.pair_new where is_alike or is_demotable
+        union all
+        select left_record, right_record from identity.match_pair
+        where (is_alike or is_demotable)
+            and left_record not in (from delta.main.match_todo) and right_record not in (from delta.main.match_todo)
+    """)
     con.execute("create or replace table delta.main.match_edge as select * from delta.main.match_group")
     while con.execute("select count(*) from delta.main.match_edge").fetchall()[0][0]:
         con.execute("""
             create or replace table delta.main.match_edge as
             select distinct record from (
-                select right_record as record from delta.main.pair_now
-                where (is_alike or is_demotable) and left_record in (select record from delta.main.match_edge)
+                select right_record as record from delta.main.match_tie
+                where left_record in (from delta.main.match_edge)
                 union all
-                select left_record from delta.main.pair_now
-                where (is_alike or is_demotable) and right_record in (select record from delta.main.match_edge)
+                select left_record from delta.main.match_tie where right_record in (from delta.main.match_edge)
             ) anti join delta.main.match_group using (record)
         """)
         con.execute("insert into delta.main.match_group select * from delta.main.match_edge")
@@ -215,37 +181,35 @@ def _spread(con: duckdb.DuckDBPyConnection) -> None:
 
 def _find_moved(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> None:
     """delta.main.match_moved and match_link from the settled pairs of match_group."""
+    con.execute("""
+        create or replace table delta.main.match_settled as
+        select record from delta.main.match_group union select record from delta.main.match_todo
+    """)
     old = fetch(
         con,
         f"""
-        select {", ".join(_STATE)} from identity.match_pair
-        where left_record in (select record from delta.main.match_group union all from delta.main.match_todo)
-            or right_record in (select record from delta.main.match_group union all from delta.main.match_todo)
+        select {", ".join([*_STATE, *_ENDS])} from identity.match_pair
+        where left_record in (from delta.main.match_settled) or right_record in (from delta.main.match_settled)
         """,
     )
-    now = pairs.select(_STATE)
+    now = pairs.select(*_STATE, *_ENDS)
     other = pl.concat([now.join(old, on=_STATE, how="anti"), old.join(now, on=_STATE, how="anti")])
     other = other.filter(pl.col("is_link") | (pl.col("veto") != ""))
     # links of records that are done again are replaced, and so belong to a cluster that is formed anew
     todo = fetch(con, "select record from delta.main.match_todo")["record"].implode()
     again = now.filter(pl.col("is_link") & (pl.col("left_record").is_in(todo) | pl.col("right_record").is_in(todo)))
-    moved = pl.concat([frame.select(record=key) for frame in (other, again) for key in _PAIR_KEY]).unique()
-    write(con, moved, "delta.main.match_ends")
-    write(
-        con, pairs.filter("is_link").select("left_source", "left_id", "right_source", "right_id"), "delta.main.link_new"
-    )
-    con.execute("""
-        create or replace table delta.main.match_moved as
-        select source, source_id from delta.identity.record_now semi join delta.main.match_ends using (record)
-    """)
-    con.execute("""
+    sides = [("left_source", "left_id"), ("right_source", "right_id")]
+    moved = [frame.select(source=source, source_id=key) for frame in (other, again) for source, key in sides]
+    write(con, pl.concat(moved).unique(), "delta.main.match_moved")
+    write(con, pairs.filter("is_link").select(*_PAIR_KEY, *_ENDS), "delta.main.link_new")
+    con.execute(f"""
         create or replace view delta.main.match_link as
         select * from delta.main.link_new
         union all
-        select left_source, left_id, right_source, right_id from warehouse.identity.match_pair
+        select {_LINK} from warehouse.identity.match_pair
         where is_link
-            and left_record not in (select record from delta.main.match_group union all from delta.main.match_todo)
-            and right_record not in (select record from delta.main.match_group union all from delta.main.match_todo)
+            and left_record not in (from delta.main.match_settled)
+            and right_record not in (from delta.main.match_settled)
     """)
 
 
@@ -256,19 +220,21 @@ def of_touched(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.DataFr
     """
     columns = ", ".join(pairs.columns)
     write(con, pairs, "delta.main.pair_settled")
+    number(con, "delta.main.touched", "delta.main.match_touched")
     return fetch(
         con,
         f"""
-        with touched as (
-            select record from delta.identity.record_now semi join delta.main.touched using (source, source_id)
-        )
         select {columns} from delta.main.pair_settled
-        where not is_link or (left_record in (from touched) and right_record in (from touched))
+        where not is_link
+            or (left_record in (from delta.main.match_touched) and right_record in (from delta.main.match_touched))
         union all
-        select {columns} from identity.match_pair as p
-        where (is_link or veto <> '') and left_record in (from touched) and right_record in (from touched)
-            and left_record not in (select record from delta.main.match_todo)
-            and right_record not in (select record from delta.main.match_todo)
+        select {columns} from identity.match_pair as p where rowid in (
+            select rowid from identity.match_pair
+            where left_record in (from delta.main.match_touched) and right_record in (from delta.main.match_touched)
+                and (is_link or veto <> '')
+                and left_record not in (from delta.main.match_todo)
+                and right_record not in (from delta.main.match_todo)
+        )
             and not exists (
                 select 1 from delta.main.pair_settled as s
                 where s.left_record = p.left_record and s.right_record = p.right_record

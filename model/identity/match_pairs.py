@@ -42,24 +42,31 @@ SCHEMA = pl.Schema(
 )
 
 
-def weigh(
-    records: pl.DataFrame,
-    prepared: Prepared,
-    left: Ints,
-    right: Ints,
-    shared: dict[str, Bools],
-    parameters: Parameters,
-    settings: Settings,
-) -> pl.DataFrame:
+class Weigher:
+    """Weighs pairs of `prepared`, which was made of `records`; `shared`: see link.certain."""
+
+    def __init__(
+        self,
+        records: pl.DataFrame,
+        prepared: Prepared,
+        shared: dict[str, Bools],
+        parameters: Parameters,
+        settings: Settings,
+    ) -> None:
+        comparer = Comparer(prepared, parameters.statistics)
+        self.records, self.settings = records, settings
+        self.screen = Screen(prepared, comparer, parameters.weights, settings)
+        self.scales = Scales(prepared, comparer, parameters.weights, parameters.statistics, shared, settings)
+
+
+def weigh(weigher: Weigher, left: Ints, right: Ints) -> pl.DataFrame:
     """Rows of SCHEMA for the pairs of rows (left[i] < right[i]) that can matter to a cluster or a person.
 
-    `records` is what `prepared` was made of; `shared`: see link.certain. Each pair's row depends on its two records,
-    the parameters and `shared` alone.
+    Each pair's row depends on its two records, the parameters and what is shared alone.
     """
-    comparer = Comparer(prepared, parameters.statistics)
-    kept = Screen(prepared, comparer, parameters.weights, settings).keep(left, right)
+    records, scales, settings = weigher.records, weigher.scales, weigher.settings
+    kept = weigher.screen.keep(left, right)
     left, right = left[kept], right[kept]
-    scales = Scales(prepared, comparer, parameters.weights, parameters.statistics, shared, settings)
     order = records.with_row_index("row").sort("source", "source_id")["row"].to_numpy()
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))

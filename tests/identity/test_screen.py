@@ -52,9 +52,10 @@ def test_screening_drops_nothing_that_matters(made: str, monkeypatch: pytest.Mon
     comparer = Comparer(prepared, parameters.statistics)
     kept = screen.Screen(prepared, comparer, parameters.weights, shipped()).keep(left, right)
     assert 0 < kept.sum() < len(left)
-    screened = match_pairs.weigh(records, prepared, left, right, shared, parameters, shipped())
+    weigher = match_pairs.Weigher(records, prepared, shared, parameters, shipped())
+    screened = match_pairs.weigh(weigher, left, right)
     monkeypatch.setattr(screen.Screen, "keep", lambda _, a, b: np.ones(len(a), dtype=bool))
-    whole = match_pairs.weigh(records, prepared, left, right, shared, parameters, shipped())
+    whole = match_pairs.weigh(weigher, left, right)
     assert len(whole)
     assert screened.equals(whole)
 

@@ -57,6 +57,7 @@ def within(found: pl.DataFrame, caps: Mapping[str, int], refused: Mapping[str, K
     cap, and which is not `refused` for its rule; `size`: number of rows."""
     rules = [(number, name) for number, name in enumerate(RULES) if name in caps]
     split = _split(found)
+    rules.sort(key=lambda rule: -len(split(rule[0])[0]))  # the longest first, so that no core waits for it at the end
 
     def pairs(part: slice) -> Ints:
         number, name = rules[part.start]
