@@ -25,6 +25,7 @@ from model import (
     search,
     staging,
     warehouse,
+    written,
 )
 from model.identity import (
     crosswalks,
@@ -82,11 +83,12 @@ def build(
     """
     with lease(instance.store, LEASE):
         build_run.remove_spill(instance.warehouse)
-        con = warehouse.connect(warehouse.warehouse_path(instance.warehouse))
+        path = warehouse.warehouse_path(instance.warehouse)
+        con = warehouse.connect(path)
         try:
             result = _build(instance, con, full=full, progress=progress, stage=stage, early=early)
-            if release:
-                _release(instance, con, result, progress)
+            if not release or not _release(instance, con, result, progress):
+                written.close(con, path)
         finally:
             con.close()
     return result
@@ -94,12 +96,12 @@ def build(
 
 def _release(
     instance: Instance, con: duckdb.DuckDBPyConnection, result: BuildResult, progress: Progress | None
-) -> None:
-    """Publish, unless this build was published before: a rollback holds until something changes."""
+) -> bool:
+    """Publish, which closes `con`, unless this build was published before: a rollback holds until something changes."""
     now = publish.current_or_none(instance)
     if result.mode == "none" and now is not None and publish.knows(instance, result.build_id):
         result.version = now.version
-        return
+        return False
     started = clock.monotonic()
     parts = search.touched_parts(result.changes)
     result.version = publish.publish(
@@ -111,6 +113,7 @@ def _release(
         progress=progress,
     )
     result.seconds["publish"] = clock.monotonic() - started
+    return True
 
 
 def _build(

@@ -157,7 +157,6 @@ def merge(con: duckdb.DuckDBPyConnection, build_id: str, inc: Increment, outcome
     if unsorted:
         values = ", ".join(f"('{name}', {rows})" for name, rows in unsorted.items())
         con.execute(f"insert into meta.table_state values {values}")
-        con.execute("insert into meta.tail_key select customer_key from delta.main.affected")
 
 
 def _replace(con: duckdb.DuckDBPyConnection, model: Model, outcome: Outcome) -> None:

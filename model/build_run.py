@@ -40,6 +40,7 @@ COUNTED = {
 _VERSIONED = {"core.fct_receipt", "core.fct_credit_note", "core.fct_allocation"}
 UNSORTED_LIMIT = 60_000
 TAIL_SHARE = 0.25
+_SORTED = "sorted:"
 
 
 @cache  # like the models, which a process reads once
@@ -69,7 +70,7 @@ def run_full(con: duckdb.DuckDBPyConnection, build_id: str, shown: dict[str, str
     write_records(con, build_id, records)
     check_counts(con)
     con.execute("delete from meta.table_state")
-    con.execute("delete from meta.tail_key")
+    _note_sorted(con, {record[0]: record[2] for record in records})
     return sum(record[2] for record in records)
 
 
@@ -87,39 +88,52 @@ def create(con: duckdb.DuckDBPyConnection, model: Model, tables: dict[str, str])
 def recluster(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Sort again where increments left too many rows out of order; returns the tables that were sorted.
 
-    Up to a quarter of the customers only the changed ones are moved, into a sorted run of their own at the end.
+    Only what increments added since the whole table was sorted, its tail, is sorted until that is a quarter of it.
+    Unchanged rows of changed customers stay where they are: moved, they would leave as many dead rows behind.
     """
-    waiting = {
-        str(row[0])
-        for row in con.execute(
-            "select table_name from meta.table_state group by table_name having sum(unsorted_rows) > ?",
+    waiting = dict(
+        con.execute(
+            "select table_name, sum(unsorted_rows) from meta.table_state group by 1 having sum(unsorted_rows) > ?",
             [UNSORTED_LIMIT],
         ).fetchall()
-    }
+    )
     if not waiting:
         return []
-    tail = con.execute("select count(distinct customer_key) from meta.tail_key").fetchall()[0][0]
-    everyone = max(1, _count(con, "core.dim_customer"))
-    whole = tail > TAIL_SHARE * everyone
-    chosen = [m for m in warehouse.models() if m.grain == "customer" and (whole or m.name in waiting)]
+    chosen = [model for model in warehouse.models() if model.name in waiting]
+    sorted_rows: dict[str, int] = {}
     con.execute("begin")
     for model in chosen:
-        order = ", ".join(model.cluster)
-        if whole:
-            con.execute(f"create or replace table {model.name} as select * from {model.name} order by {order}")
-        else:
-            keys = "customer_key in (select customer_key from meta.tail_key)"
-            con.execute(f"create or replace temp table tail as select * from {model.name} where {keys}")
-            con.execute(f"delete from {model.name} where {keys}")
-            con.execute(f"insert into {model.name} select * from tail order by {order}")
-            con.execute("drop table tail")
+        sorted_rows[model.name] = _sort(con, model, int(waiting[model.name]))
         con.execute("delete from meta.table_state where table_name = ?", [model.name])
-    if whole:
-        con.execute("delete from meta.tail_key")
-    else:
-        con.execute("create or replace table meta.tail_key as select distinct customer_key from meta.tail_key")
+    _note_sorted(con, sorted_rows)
     con.execute("commit")
     return [model.name for model in chosen]
+
+
+def _sort(con: duckdb.DuckDBPyConnection, model: Model, unsorted: int) -> int:
+    """Sort the model's table, or its tail; returns the row id at which its tail begins from then on."""
+    order = ", ".join(model.cluster)
+    known = con.execute("select value from meta.state where key = ?", [_SORTED + model.name]).fetchall()
+    rows = int(con.execute(f"select coalesce(max(rowid) + 1, 0) from {model.name}").fetchall()[0][0])
+    # a checkpoint that puts row groups together moves rows forward, so that the tail may begin earlier than it did
+    begin = max(0, min(int(known[0][0]) if known else rows, rows - unsorted))
+    if rows - begin > TAIL_SHARE * rows:
+        made = con.execute(f"create or replace table {model.name} as select * from {model.name} order by {order}")
+        return int(made.fetchall()[0][0])
+    con.execute(f"create or replace temp table tail as select * from {model.name} where rowid >= {begin}")
+    con.execute(f"delete from {model.name} where rowid >= {begin}")
+    con.execute(f"insert into {model.name} select * from tail order by {order}")
+    con.execute("drop table tail")
+    return begin
+
+
+def _note_sorted(con: duckdb.DuckDBPyConnection, rows: dict[str, int]) -> None:
+    """Note how many rows of each table stand in order before its tail."""
+    values = ", ".join("(?, ?)" for _ in rows)
+    listed = ", ".join("?" for _ in rows)
+    con.execute(f"delete from meta.state where key in ({listed})", [_SORTED + name for name in rows])
+    flat = [text for name, count in rows.items() for text in (_SORTED + name, str(count))]
+    con.execute(f"insert into meta.state values {values}", flat)
 
 
 def check(con: duckdb.DuckDBPyConnection, model: Model, rows: str) -> None:
@@ -193,10 +207,6 @@ class Watch:
     def read(self) -> tuple[float, str]:
         """Seconds since it was made, and the instant it was made at, as ISO text."""
         return round(clock.monotonic() - self._started, 4), self._began.isoformat()
-
-
-def _count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
-    return int(con.execute(f"select count(*) from {rows}").fetchall()[0][0])
 
 
 def remove_spill(folder: Path) -> None:

@@ -9,7 +9,8 @@ published/current.json             the pointer, switched by an atomic rename
 
 Readers open by version name, read-only. A crash at any instruction leaves the pointer on a complete version. The
 version that falls out of the kept ones gives its files to the new one when nobody has it open: only the blocks and
-the customers that differ are then written.
+the customers that differ are then written; what the warehouse's connections wrote (model/written.py) tells which
+blocks to look at.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import duckdb
 
 from model import publish_files as files
-from model import search, warehouse
+from model import search, warehouse, written
 from ops import clock
 from ops.errors import FatalError
 from ops.instance import Instance
@@ -87,10 +88,11 @@ def publish(
         try:
             build_id, rows = _settle(opened, source)
             _carry(opened, sidecar, before if usable else None, change, spare)
+            since = written.close(opened, source, made=version, kept=_versions(folder))
         finally:
             opened.close()
         if spare:
-            files.patch(source, files.part(target))
+            files.patch(source, files.part(target), since.get(spare.version))
         else:
             files.copy(source, files.part(target))
         files.part(target).replace(target)

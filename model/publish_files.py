@@ -1,8 +1,9 @@
 """Files of a published build: copied whole, or patched from a version that is no longer kept.
 
 A DuckDB file is three headers and blocks of one size. A file that held an earlier build differs from today's in few
-blocks; those are written, and the rest stays where it lies. Blocks are compared whole: the checksum that each begins
-with is the same for the same words in another order, and rows that changed places are another block.
+blocks; those are written, and the rest stays where it lies. Blocks that may have been written are compared whole: the
+check sum that each begins with is the same for the same words in another order, and rows that changed places are
+another block.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import fcntl
 import os
 import shutil
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
+from model.written import BLOCK, HEADERS
+
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file (btrfs, xfs)
-_HEADERS = 3 * 4096
-_BLOCK = 262_144  # DuckDB's default; another size only makes more blocks look different
+_SUM = 8  # bytes of the check sum that each block begins with
 
 
 def part(path: Path) -> Path:
@@ -57,20 +60,27 @@ def take(path: Path, new: Path) -> bool:
     return True
 
 
-def patch(source: Path, target: Path) -> int:
-    """Make the DuckDB file `target` equal to `source`, writing the blocks that differ; returns how many did."""
-    written = 0
+def patch(source: Path, target: Path, written: Collection[int] | None = None) -> int:
+    """Make the DuckDB file `target` equal to `source`, writing the blocks that differ; returns how many did.
+
+    `written`: the blocks that were written since `target` was equal to `source`. Of the others only the check sums are
+    compared, which would tell one that is missing there; None: not known, so that blocks are compared whole.
+    """
+    count = 0
     with source.open("rb") as read, target.open("r+b") as write:
         old, new = read.fileno(), write.fileno()
         for handle in (old, new):
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL if written is None else os.POSIX_FADV_RANDOM)
         size = os.fstat(old).st_size
         os.ftruncate(new, size)
-        os.pwrite(new, os.pread(old, _HEADERS, 0), 0)
-        for offset in range(_HEADERS, size, _BLOCK):
-            block = os.pread(old, _BLOCK, offset)
-            if block != os.pread(new, _BLOCK, offset):
+        os.pwrite(new, os.pread(old, HEADERS, 0), 0)
+        for index, offset in enumerate(range(HEADERS, size, BLOCK)):
+            is_whole = written is None or index in written
+            if not is_whole and os.pread(old, _SUM, offset) == os.pread(new, _SUM, offset):
+                continue
+            block = os.pread(old, BLOCK, offset)
+            if block != os.pread(new, BLOCK, offset):
                 os.pwrite(new, block, offset)
-                written += 1
+                count += 1
         os.fsync(new)
-    return written
+    return count

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import duckdb
 
-from model import schema, warehouse
+from model import schema, warehouse, written
 from ops.instance import Instance
 
 # A thread fills and compresses groups of its own while it inserts; DuckDB's 122,880 rows would be left to the commit.
 ROW_GROUP = 30_720
-# A checkpoint puts groups together that are not full. After millions of rows that is hundreds at once, for which it reads
-# them all; a few at a time keep up with what small runs leave behind.
+# A checkpoint puts groups together that are not full. After millions of rows that is hundreds at once, for which it
+# reads them all; a few at a time keep up with what small runs leave behind.
 MERGED_GROUPS = 4
 MEMORY_BYTES = 128 * 1024 * 1024
 # document_rows: which rows came out of which document, kept where that is not one row under the document's own id.
@@ -75,11 +75,13 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
 @contextmanager
 def open_warehouse(instance: Instance) -> Iterator[duckdb.DuckDBPyConnection]:
     """The builder's own connection to warehouse/warehouse.duckdb, in UTC, with the staging schema present."""
-    con = warehouse.connect(warehouse.warehouse_path(instance.warehouse), row_group=ROW_GROUP)
+    path = warehouse.warehouse_path(instance.warehouse)
+    con = warehouse.connect(path, row_group=ROW_GROUP)
     con.execute("SET max_vacuum_tasks = ?", [MERGED_GROUPS])
     try:
         _lay_out(con)
         yield con
+        written.close(con, path)
     finally:
         con.close()
 

@@ -18,6 +18,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
+from model import written
 from ops.errors import FatalError, unknown_keys
 
 ROOM = Path(__file__).parent
@@ -41,7 +42,6 @@ create table if not exists meta.model_runs (
     build_id varchar, model varchar, mode varchar, row_count bigint, seconds double, started_at timestamptz
 );
 create table if not exists meta.table_state (table_name varchar, unsorted_rows bigint);
-create table if not exists meta.tail_key (customer_key varchar);
 create table if not exists meta.state (key varchar, value varchar);
 """
 
@@ -91,7 +91,7 @@ def connect(
     """Open the DuckDB file at `path` as catalogue `warehouse`, in a UTC session; the caller closes it.
 
     `row_group`: rows that this connection puts together where it adds to a table, DuckDB's own number without it.
-    Raises FatalError when another process holds the file.
+    One that may write is better closed by written.close. Raises FatalError when another process holds the file.
     """
     con = duckdb.connect()
     con.execute("set timezone = 'UTC'")
@@ -107,6 +107,9 @@ def connect(
     quoted = str(path).replace("'", "''")
     option = "read_only" if read_only else f"storage_version '{STORAGE_VERSION}'"
     option += f", row_group_size {int(row_group)}" if row_group else ""
+    is_watched = not read_only and written.is_noted(path)
+    if is_watched:
+        written.watch(con)
     try:
         con.execute(f"attach '{quoted}' as warehouse ({option})")
     except duckdb.IOException as error:
@@ -114,6 +117,8 @@ def connect(
         raise FatalError(
             f"the warehouse {path} cannot be opened: {error}", remedy="wait for the build that holds it to end"
         ) from error
+    if not read_only:
+        written.take(path, is_watched=is_watched)
     con.execute("use warehouse")
     return con
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from model import publish, publish_files, search, warehouse
+from model import publish, publish_files, search, warehouse, written
 from ops.errors import FatalError
 from ops.instance import Instance
 from tests.warehouse import helpers, kill_worker
@@ -112,7 +112,7 @@ def test_a_sidecar_is_taken_forward_in_the_parts_that_changed(inst: Instance, tm
 
 def test_a_block_with_the_same_words_in_another_order_is_written(tmp_path: Path) -> None:
     """DuckDB's block checksum does not see the order of words, so it cannot tell that a block stayed the same."""
-    head, block = bytes(publish_files._HEADERS), publish_files._BLOCK
+    head, block = bytes(written.HEADERS), written.BLOCK
     words = [f"row {number:04}".encode() for number in range(block // 8 - 1)]
     one = b"checksum" + b"".join(words)
     words[2], words[40] = words[40], words[2]
