@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from realsystems.environments import NotRun, cache_folder, ordinary
-from realsystems.packages import install
+from realsystems.packages import bundler, install
 from realsystems.processes import free_port, run, server
 
 _HOME = Path("/usr/share/redmine")
@@ -88,7 +88,7 @@ def running(folder: Path) -> Iterator[Redmine]:
             old.backup(new)
         for path in (place, base):
             shutil.chown(path, user.uid, user.gid)
-        env = {
+        env = bundler() | {
             "DATABASE_URL": f"sqlite3:{base}?timeout=20000",
             "RAILS_ENV": "production",
             "REDMINE_INSTANCE": "default",
