@@ -23,6 +23,16 @@ match_decisions = Table(
     Column("seen", String(40), comment="until when the two records' versions went that were looked at"),
 )
 
+kept_links = Table(
+    "kept_links",
+    metadata,
+    Column("left_source", String(100), primary_key=True),
+    Column("left_id", String(300), primary_key=True),
+    Column("right_source", String(100), primary_key=True),
+    Column("right_id", String(300), primary_key=True),
+    Column("since", String(40), nullable=False, comment="when another organisation of this name came"),
+)
+
 registry = Table(
     "registry",
     metadata,

@@ -74,6 +74,7 @@ MIGRATIONS: list[Callable[[Connection], None]] = [
     _create_missing,  # signatures of mappings
     _create_missing,  # control totals
     _create_missing,  # webhooks, targeted reads, breakers
+    _create_missing,  # kept links
 ]
 
 

@@ -5,17 +5,7 @@ Instants are ISO 8601 UTC text with microseconds, which sorts as time does and i
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Float,
-    Index,
-    Integer,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
 
 from ops.control_tables import control_totals as control_totals
 from ops.drift_tables import drifts as drifts
@@ -29,6 +19,7 @@ from ops.hook_tables import target_requests as target_requests
 from ops.hook_tables import target_runs as target_runs
 from ops.identity_tables import aliases as aliases
 from ops.identity_tables import golden_keys as golden_keys
+from ops.identity_tables import kept_links as kept_links
 from ops.identity_tables import match_decisions as match_decisions
 from ops.identity_tables import registry as registry
 from ops.identity_tables import registry_history as registry_history

@@ -27,7 +27,7 @@ def review(
     why: Annotated[str | None, typer.Option(help="Only: review, refused, contradiction or changed.")] = None,
     as_json: JSON = False,
 ) -> None:
-    """Pairs of records that only a person can decide, and values that too many customers share."""
+    """Pairs of records that only a person can decide, values too many customers share, and customers kept together."""
     state: Context = context.obj
     queue = serve.review_queue(state.viewer, state.served, order=order, limit=limit, filters={"why": why})
     shared = serve.conflicts(state.viewer, state.served)
@@ -47,6 +47,11 @@ def review(
     ]
     columns = ["why", "detail", "probability", "revenue", "pairs", "left", "right"]
     table(rows, columns, right=frozenset({"probability", "revenue", "pairs"}))
+    kept = [row for row in shared if row["kind"] == "kept_link"]
+    shared = [row for row in shared if row["kind"] != "kept_link"]
+    if kept:
+        typer.echo("One customer by a name that another organisation has by now; say same or different")
+        table([{**row, "name": row["sample"][0]["customer_name"]} for row in kept], ["detail", "name"])
     if shared:
         typer.echo("Values that too many customers share; they link nothing")
         table(shared, ["detail", "records", "customers"], right=frozenset({"records", "customers"}))

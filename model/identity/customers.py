@@ -12,12 +12,13 @@ from collections.abc import Set as AbstractSet
 import duckdb
 import polars as pl
 
-from model.identity import cluster, decisions, golden, match_build
+from model.identity import cluster, decisions, golden, match_build, match_kept
 from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.identifiers import company_identifiers, normalise_name
 from model.identity.match_model import Matcher
 from model.identity.match_near import number
+from model.identity.match_pairs import matched_rows, refusals
 from ops.store import Store
 
 UNKNOWN = "C000000"
@@ -94,7 +95,9 @@ def resolve_all(con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher |
         f"select source, customer_id as source_id from staging.{entity} where customer_id is not null"
         for entity in CUSTOMER_ENTITIES
     )
-    pairs = match_build.match_all(con, matcher, records) if matcher else None
+    pairs = None
+    if matcher:
+        pairs = match_kept.hold(store, match_build.match_all(con, matcher, records), match_kept.taken(con))
     records = with_named(con, records, named)
     _resolve(con, store, records, golden.read_registry(store, "customer"), matcher, pairs)
 
@@ -139,7 +142,8 @@ def resolve_changed(
     match_build.empty(con)
     pairs = None
     if matcher:
-        pairs = match_build.match_changed(con, matcher, seed, lambda records: fetch(con, records_query(of(records))))
+        again = lambda records: fetch(con, records_query(of(records)))  # noqa: E731
+        pairs = match_build.match_changed(con, store, matcher, seed, again)
     _close(con)
     if pairs is not None:
         pairs = match_build.of_touched(con, pairs)
@@ -314,13 +318,16 @@ def _resolve(
     identifiers = company_identifiers(records)
     matched = None if pairs is None else matched_rows(pairs, records)
     found = clustered(store, records, identifiers, matched, matcher)
+    doubted = found.conflicts
     if pairs is not None and matched is not None:
-        match_build.finish(con, pairs, _refused(pairs, matched, found.refused))
+        match_build.finish(con, pairs, refusals(pairs, matched, found.refused))
+        match_kept.remember(store, pairs)
+        doubted = pl.concat([doubted, match_kept.conflicts(store, matched, found.refused)])
     members = records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
     keyed = golden.assign(store, "customer", members.select(*_KEYS, "cluster"), registered)
     resolved = members.join(keyed, on=_KEYS).select(*_KEYS, "rule", "evidence", customer_key="golden_key")
     conflicts = (
-        found.conflicts.unique()
+        doubted.unique()
         .join(records.select(*_KEYS, "row"), on="row")
         .join(resolved.select(*_KEYS, "customer_key"), on=_KEYS)
         .select("customer_key", "kind", *_KEYS, "detail")
@@ -361,23 +368,6 @@ def clustered(
     )
     free = matcher.parameters.duplicate_free if matcher else frozenset[str]()
     return cluster.resolve(records, numbers, pl.concat([extra, merged]), vetoes, matched, free)
-
-
-def matched_rows(pairs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """`pairs` between `records`, by row, with `pair`, the position in `pairs`."""
-    rows = records.select(*_KEYS, "row")
-    found = pairs.with_row_index("pair")
-    for side in ("left", "right"):
-        found = found.join(rows.rename({"row": side}), left_on=[f"{side}_source", f"{side}_id"], right_on=_KEYS)
-    return found.sort("pair")
-
-
-def _refused(pairs: pl.DataFrame, matched: pl.DataFrame, reasons: list[str]) -> pl.Series:
-    """Per pair why its link was not taken, '' for all others."""
-    result = [""] * len(pairs)
-    for pair, reason in zip(matched["pair"].to_list(), reasons, strict=False):
-        result[pair] = reason
-    return pl.Series("refused", result, dtype=pl.String)
 
 
 def _decided(store: Store, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

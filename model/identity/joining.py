@@ -5,18 +5,12 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from model.identity import match_build
-from model.identity.customers import (
-    CUSTOMER_ENTITIES,
-    clustered,
-    matched_rows,
-    numbered,
-    records_query,
-    with_named,
-)
+from model.identity import match_build, match_kept
+from model.identity.customers import CUSTOMER_ENTITIES, clustered, numbered, records_query, with_named
 from model.identity.frames import fetch
 from model.identity.identifiers import company_identifiers
 from model.identity.match_model import Matcher
+from model.identity.match_pairs import matched_rows
 from ops.store import Store
 
 _KEYS = ["source", "source_id"]
@@ -33,6 +27,7 @@ def clusters_with(con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher
         scratch.execute("attach ':memory:' as delta")
         scratch.execute("create schema delta.identity")
         pairs = match_build.match_all(scratch, matcher, fetch(con, records_query("", also=shadow))) if matcher else None
+        pairs = None if pairs is None else match_kept.hold(store, pairs, match_kept.taken(con))
     finally:
         scratch.close()
     records = numbered(records)

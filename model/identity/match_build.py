@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model.identity import match_near
+from model.identity import match_kept, match_near
 from model.identity.frames import fetch
 from model.identity.frames import store as write
 from model.identity.match_model import Matcher
@@ -26,6 +26,7 @@ from model.identity.match_records import matchable, numbered, numbered_keys, ove
 from model.identity.matching.blocking import keys, within
 from model.identity.matching.prepare import Prepared, prepare
 from model.identity.matching.settings import shipped
+from ops.store import Store
 
 Fetch = Callable[[str], pl.DataFrame]
 _TABLES = ("match_record", "match_key", "match_pair")
@@ -76,7 +77,9 @@ def match_prepared(
     return pairs
 
 
-def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.DataFrame, again: Fetch) -> pl.DataFrame:
+def match_changed(
+    con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher, seed: pl.DataFrame, again: Fetch
+) -> pl.DataFrame:
     """Settled pairs that are new, weighed anew, or stand in a group of like names that changed.
 
     `seed`: the changed records as they are now; delta.main.mover names them, and those that are gone. `again` fetches
@@ -107,7 +110,7 @@ def match_changed(con: duckdb.DuckDBPyConnection, matcher: Matcher, seed: pl.Dat
     prepared = prepare(frame)
     shared = match_near.shared(con, frame, most)
     pairs = weigh(Weigher(frame, prepared, shared, matcher.parameters, shipped()), left, right)
-    return _settle_changed(con, pairs)
+    return _settle_changed(con, store, pairs)
 
 
 def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -120,7 +123,7 @@ def _rows(frame: pl.DataFrame, found: pl.DataFrame) -> tuple[npt.NDArray[np.int6
     return left[place].astype(np.int64), right[place].astype(np.int64)
 
 
-def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.DataFrame:
+def _settle_changed(con: duckdb.DuckDBPyConnection, store: Store, pairs: pl.DataFrame) -> pl.DataFrame:
     """`pairs` and the stored ones in whose groups of like names they stand, settled; see match_changed."""
     write(con, pairs, "delta.main.pair_new")
     columns = ", ".join(pairs.columns)
@@ -150,7 +153,8 @@ def _settle_changed(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.D
         )
         """,
     )
-    result = settled(whole.sort(_PAIR_KEY), shipped())
+    old = match_kept.taken(con, "delta.main.match_group")
+    result = match_kept.hold(store, settled(whole.sort(_PAIR_KEY), shipped()), old)
     _find_moved(con, result)
     return result
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from model.identity import match_kept
 from model.identity.matching import alone
 from model.identity.matching.alone import RULE
 from model.identity.matching.compare import Comparer
@@ -152,5 +153,25 @@ def settled(pairs: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         *(pairs[f"is_{name}"].to_numpy() for name in ("alike", "contradiction", "promotable", "demotable"))
     )
     band, promoted = alone.bands(len(numbers), left, right, pairs["base"].to_numpy(), marks, settings)
-    rule = pl.when(pl.Series(promoted, dtype=pl.Boolean)).then(pl.lit(RULE)).otherwise(pl.col("rule").replace(RULE, ""))
+    own = pl.when(pl.col("rule").is_in([RULE, match_kept.RULE])).then(pl.lit("")).otherwise("rule")
+    rule = pl.when(pl.Series(promoted, dtype=pl.Boolean)).then(pl.lit(RULE)).otherwise(own)
     return pairs.with_columns(is_link=pl.Series(band == AUTO, dtype=pl.Boolean), rule=rule)
+
+
+def matched_rows(pairs: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """`pairs` between `records`, by row, with `pair`, the position in `pairs`."""
+    rows = records.select("source", "source_id", "row")
+    found = pairs.with_row_index("pair")
+    for side in ("left", "right"):
+        found = found.join(
+            rows.rename({"row": side}), left_on=[f"{side}_source", f"{side}_id"], right_on=["source", "source_id"]
+        )
+    return found.sort("pair")
+
+
+def refusals(pairs: pl.DataFrame, matched: pl.DataFrame, reasons: list[str]) -> pl.Series:
+    """Per pair why its link was not taken, '' for all others."""
+    result = [""] * len(pairs)
+    for pair, reason in zip(matched["pair"].to_list(), reasons, strict=False):
+        result[pair] = reason
+    return pl.Series("refused", result, dtype=pl.String)

@@ -165,9 +165,11 @@ def open_pairs(viewer: Viewer, db: Served, left: Any, right: Any) -> list[Pair]:
 
 
 def conflicts(viewer: Viewer, db: Served, limit: int = 100) -> list[dict[str, Any]]:
-    """Values that too many customers share to link anything: {kind, detail, records, customers, sample}, most first.
+    """What the build doubts beside pairs: {kind, detail, records, customers, sample}, that of most customers first.
 
-    sample: heads of up to five of the records. Links that were refused are pairs of the review queue.
+    kind: overused_identifier (a value that too many customers share to link anything), kept_link (two records that were
+    one customer by a name which another organisation has by now; sample holds both). sample: heads of up to five of the
+    records. At most `limit` of each kind. Links that were refused are pairs of the review queue.
     """
     rule, named = viewer.named_rows()
     rows = db.rows(
@@ -178,7 +180,10 @@ def conflicts(viewer: Viewer, db: Served, limit: int = 100) -> list[dict[str, An
             from identity.customer_conflict as c
             join core.dim_customer as customer on customer.customer_key = c.customer_key
             where c.kind <> 'refused_link' and {rule} group by c.kind, c.detail
-            order by customers desc, c.kind, c.detail limit $most""",
+            qualify row_number() over (
+                partition by c.kind order by count(distinct c.customer_key) desc, c.detail
+            ) <= $most
+            order by customers desc, c.kind, c.detail""",
         {"most": limit, **named},
     )
     known = heads(viewer, db, {(one["source"], one["source_id"]) for row in rows for one in row["sample"]})

@@ -57,8 +57,10 @@ def show(context: state.Context) -> None:
         match_bulk.waiting(context)
         if due := serve.training_due(context.viewer, context.db):
             st.html(training(look, due))
-        if shared := _shared(context):
-            st.html(shared)
+        doubts = serve.conflicts(context.viewer, context.db)
+        for said in (_kept_together(look, doubts), _shared(look, doubts)):
+            if said:
+                st.html(said)
     with right:
         if chosen:
             match_pair.show(context, chosen, row, key_of(row) if row else chosen, _next(rows, row))
@@ -208,10 +210,26 @@ def training(look: Look, due: dict[str, Any]) -> Html:
     return tag("p", parts, " · ", do, class_="muted", id="p-training")
 
 
-def _shared(context: state.Context) -> Html | str:
+def _kept_together(look: Look, doubts: list[dict[str, Any]]) -> Html | str:
+    """Customers that rest on a name which another organisation has by now: each a door to its two records."""
+    found = [row for row in doubts if row["kind"] == "kept_link" and len(row["sample"]) == 2]
+    if not found:
+        return ""
+    rows = []
+    for row in found:
+        one, two = row["sample"]
+        pair = f"{one['record_key']}|{two['record_key']}"
+        systems = look.dotted(look.label("source", one["source"]), look.label("source", two["source"]))
+        rows.append(Row([look.text(one["customer_name"]), systems], href=trust_tabs.kept(pair=pair, record=None)))
+    columns = [Column(look.t("col.customer"), "wide"), Column(look.t("trust.two_records"), "mid")]
+    title = look.t("trust.kept_together")
+    body = join([tag("p", look.t("trust.kept_help"), class_="muted"), table(title, columns, rows)])
+    return panel("kept", title, tag("div", body, class_="scroll"), badge=chip(look.count(len(rows))))
+
+
+def _shared(look: Look, doubts: list[dict[str, Any]]) -> Html | str:
     """Values on so many customers that they link nothing, with some of the records."""
-    look = context.look
-    found = serve.conflicts(context.viewer, context.db, limit=20)
+    found = [row for row in doubts if row["kind"] != "kept_link"][:20]
     if not found:
         return ""
     rows = [
