@@ -68,7 +68,7 @@ def _line(world: World, rng: Random, position: int, gross_target: int, tax: int,
         "FDeliveryDate": timing.midnight(day),
         "FDeliQty": float(shipped),
         "FStockOutQty": float(shipped),
-        "FInvoiceQty": float(shipped),
+        "FInvoiceQty": 0.0,
         "FMRPCLOSESTATUS": "B" if shipped >= quantity else "A",
         "gross": gross,
         "net": net,
@@ -111,6 +111,13 @@ def order(
         "FSaleOrderEntry": lines,
     }
     return world.add("kingdee", "SAL_SaleOrder", row)
+
+
+def invoiced(source: Record, amount: int) -> None:
+    """Count on the order's lines what approved invoices over `amount` fen bill of them."""
+    share = min(1.0, amount / max(1, round(source["FBillAllAmount"] * 100)))
+    for line in source["FSaleOrderEntry"]:
+        line["FInvoiceQty"] = round(line["FQty"] * share, 2)
 
 
 def shipment(

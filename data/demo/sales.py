@@ -125,6 +125,7 @@ def _order(world: World, rng: Random, entity: Entity, day: int) -> list[tuple[Er
         return []
     documents.shipment(world, rng, entity, account, source, shipped)
     bills = _bill_order(world, rng, entity, account, source, shipped)
+    documents.invoiced(source, sum(row.amount for bill in bills if bill.live for row in bill.rows))
     back = shipped + 6 + int(rng.random() * 30)
     if bills and bills[0].live and back < world.today and back > bills[0].day and rng.random() < 0.015:
         amount = documents.goods_return(world, rng, entity, account, source, back)
