@@ -10,7 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from ingest.documents import find, loads, text_of
-from ingest.errors import ContractError, CursorExpired, SourceBusy, StreamRefused
+from ingest.errors import ContractError, CursorExpired, PlaceExpired, SourceBusy, StreamRefused
 from ingest.slices import Cut, Slicer
 from ingest.spec import HttpSpec
 from ingest.spec_parts import Rule, Stop
@@ -67,10 +67,11 @@ def judge(response: httpx.Response, http: HttpSpec, where: str, slicer: Slicer |
     text = text_in(response)
     payload, broken = _parse(text)
     answer = Answer(payload, response.headers, str(response.url), len(response.content))
-    for rule in http.errors:
-        if _matches(rule, response.status_code, payload, text):
-            return _apply(rule, answer, _reason(payload, http, text), where, response)
     status = response.status_code
+    for rule in http.errors:
+        if _matches(rule, status, payload, text):
+            said = _reason(payload, http, text)
+            return _apply(rule, answer, said if status < 400 else f"{status}, {said}", where, response)
     if status == 401:
         return Verdict("renew", f"{where}: 401, {_reason(payload, http, text)}")
     if status in _RETRY_STATUS:
@@ -141,6 +142,8 @@ def _apply(rule: Rule, answer: Answer, reason: str, where: str, response: httpx.
         return Answer(None, answer.headers, answer.url, answer.size)
     if rule.action == "restart":
         raise CursorExpired(f"{where}: {reason}", payload=answer.payload)
+    if rule.action == "anew":
+        raise PlaceExpired(f"{where}: {reason}", remedy=remedy)
     if rule.action == "fail":
         raise ContractError(f"{where}: {reason}", remedy=remedy)
     if rule.action == "refuse":

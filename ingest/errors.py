@@ -4,7 +4,8 @@ FatalError
 ├── SpecError       a connector description or a source's settings are wrong
 ├── LoginError      the source refuses our credentials
 └── ContractError   the source answers, but not in the agreed shape (a web page, a missing id, too few rows)
-    └── CursorExpired   the server's own cursor is no longer valid: everything is read once
+    ├── CursorExpired   the server's own cursor is no longer valid: everything is read once
+    └── PlaceExpired    the place within a list is no longer valid: the list is begun anew
 RetriableError
 └── SourceBusy      time-outs, throttling, a body cut short: the run stops and resumes next time
 SkippableError
@@ -36,6 +37,10 @@ class CursorExpired(ContractError):  # noqa: N818 - named after the state it rep
     def __init__(self, what: str, *, payload: Any = None) -> None:
         super().__init__(what, remedy="everything is read once")
         self.payload = payload
+
+
+class PlaceExpired(ContractError):  # noqa: N818 - named after the state it reports
+    """The server no longer knows how far a list was read (an expired locator)."""
 
 
 class SourceBusy(RetriableError):  # noqa: N818 - named after the state it reports

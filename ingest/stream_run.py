@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ingest import absorbed, cursor, landing, landing_remote, shifted
 from ingest.documents import digest, find, text_of
-from ingest.errors import ContractError, CursorExpired, StreamRefused
+from ingest.errors import ContractError, CursorExpired, PlaceExpired, StreamRefused
 from ingest.hooks import Call
 from ingest.http import SourceClient
 from ingest.index import Index
@@ -29,6 +29,7 @@ from ops.store import Store, unstamp
 FLUSH_EVERY_S = 5.0
 PassKind = Literal["window", "reread", "left", "feed", "gone", "sweep"]
 _IDS_AT_ONCE = 200
+_TIMES_ANEW = 3
 
 
 class StreamRun:
@@ -243,7 +244,7 @@ class StreamRun:
         self.state["window"] = [window.to_json()[0], self.state["window"][1]]
 
     def _from_place(self, reader: Reader, step: dict[str, Any]) -> Iterator[Batch]:
-        """A place that is no longer valid (an expired locator) begins the pass anew, once."""
+        """A place that is no longer valid (an expired locator) begins the pass anew."""
         if step["kind"] == "left":
             yield from self._left(reader, step)
             return
@@ -253,6 +254,13 @@ class StreamRun:
             except CursorExpired:
                 raise
             except (ContractError, StreamRefused) as error:
+                self.outcome.warnings.append(f"the pass was begun anew: {error.what}")
+            else:
+                return
+        for _ in range(_TIMES_ANEW):
+            try:
+                yield from reader.batches(step, None)
+            except PlaceExpired as error:
                 self.outcome.warnings.append(f"the pass was begun anew: {error.what}")
             else:
                 return
