@@ -1,9 +1,7 @@
-"""Zendesk's traps, each by an answer in the vendor's shape: feeds, their ends and bookmarks, deleted tickets, errors."""
+"""Zendesk's traps, each by an answer in the vendor's shape: feeds, their ends and bookmarks, deletions, errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,18 @@ import pytest
 
 from ingest import landing
 from ingest.collect import sync
-from ops.instance import Instance
 from tests.connectors.answering import answering
-from tests.ingest.fake import FakeSource, Seen, documents, reply
+from tests.ingest.fake import Seen, documents, reply
 
 SIGN_IN = {"base_url": "{url}", "email": "it@acme.example", "api_token": "t-1", "exports_per_minute": 600}
-Source = Callable[..., AbstractContextManager[tuple[Instance, FakeSource]]]
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that the collector wanted to wait; none is spent."""
     asked: list[float] = []
     monkeypatch.setattr("ops.clock.sleep", asked.append)
-    yield asked
+    return asked
 
 
 def ticket(number: int, **more: Any) -> dict[str, Any]:
