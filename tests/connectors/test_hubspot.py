@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
+import pytest
 
 from data import sim
 from data.sim.access import Call, OAuth, Reply
 from data.sim.engine import Simulator
+from ingest.collect import sync
 from model import conform, staging
+from tests.connectors.answering import answering
 from tests.connectors.conformance import Conformance
 from tests.connectors.harness import Harness
+from tests.ingest.fake import reply
 
 Vendor = sim.load("hubspot")
 
@@ -183,3 +188,14 @@ def test_documents_become_rows(connect: Callable[..., Harness]) -> None:
     assert rows(life, "SELECT name, email FROM staging.employee WHERE source_id = '800'") == [
         ("Mara Muster0", "staff0@example.com")
     ]
+
+
+def test_a_malformed_token_is_no_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway answers 530 to it: nothing to wait for."""
+    waits: list[float] = []
+    monkeypatch.setattr("ops.clock.sleep", waits.append)
+    given = {"base_url": "{url}", "token": "pat-broken"}
+    with answering(tmp_path, "hubspot", lambda _: reply(530, "error code: 1001"), **given) as (instance, _):
+        (result,) = sync(instance, "src", "owners")
+    assert "check the credentials" in (result.remedy or "")
+    assert waits == []

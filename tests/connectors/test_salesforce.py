@@ -201,6 +201,7 @@ def test_used_up_calls_stop_the_run_without_spinning(tmp_path: Path, monkeypatch
     with answering(tmp_path, "salesforce", org, **SIGN_IN) as (instance, _):
         (result,) = sync(instance, "src", "Account")
     assert "TotalRequests Limit exceeded" in (result.error or "")
+    assert "daily calls are used up" in (result.remedy or "")
     assert len(org.asked) == 1
     assert waits == []
 
