@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from ops.instance import Instance
 from ops.tables import sync_requests
 from ops.texts import text
 from views import state
-from views.parts import mapping_panel, shadow_panel, totals_panel
+from views.parts import freshness, mapping_panel, shadow_panel, totals_panel
 from views.parts.format import Look
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,16 @@ def test_a_gap_stands_first_and_a_total_that_was_not_told_says_why() -> None:
     assert "&lt;answer&gt;" in en
     assert "<answer>" not in en
     assert text("en", "totals.class.deleted", n="2") in en
+
+
+@pytest.mark.parametrize(("status", "tone"), [("shadow", "green"), ("active", "red")])
+def test_a_shadow_source_says_nothing_about_how_fresh_the_pages_are(
+    monkeypatch: pytest.MonkeyPatch, status: str, tone: str
+) -> None:
+    rows = [{"state": "fresh", "status": "active", "last_success_at": NOW},
+            {"state": "never", "status": status, "last_success_at": None}]  # fmt: skip
+    monkeypatch.setattr(serve, "status", lambda *_: {"sources": rows})
+    assert freshness.worst(LOOKS["zh"], SimpleNamespace(viewer=None, db=None))[0] == tone
 
 
 def test_a_shadow_tells_what_both_have_where_they_differ_and_what_letting_it_in_does() -> None:

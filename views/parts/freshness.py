@@ -47,8 +47,8 @@ def oldest(look: Look, freshness: dict[str, Any]) -> Html:
 
 
 def worst(look: Look, context: Any) -> tuple[str, str]:
-    """Tone and text of the top bar: the time of the oldest source, and its state if it is not fresh."""
-    rows = serve.status(context.viewer, context.db).get("sources", [])
+    """Tone and text of the top bar: the time of the oldest source that is shown, and its state if it is not fresh."""
+    rows = [row for row in serve.status(context.viewer, context.db)["sources"] if row["status"] != "shadow"]
     states = [row["state"] for row in rows if row["state"] in ORDER]
     times = [as_instant(row["last_success_at"]) for row in rows if row.get("last_success_at")]
     if not times:
