@@ -247,7 +247,7 @@ def test_a_merge_ends_the_loser_with_its_survivor_and_children_follow(life: Any)
 
 def test_errors_come_in_an_array_and_those_of_the_sign_in_in_an_object(life: Any) -> None:
     refusing(life, 400, "INVALID_FIELD", "/queryAll")
-    assert "said INVALID_FIELD" in (life.results("Account")[0].error or "")
+    assert (life.results("Account")[0].error or "").endswith("400, said INVALID_FIELD")
     life.vendor.instead = lambda _call: None
     secrets.write("refresh_token", "no-such-token", life.instance.secrets)
     assert "expired access/refresh token" in (life.results("Account", hours=1)[0].error or "")
