@@ -207,6 +207,7 @@ class _Documents:
             return Batch(frame.to_dicts(), {"after": last}), last
         stream = self.ask.stream
         looked = [*stream.id_paths, *stream.assertions.required, stream.deletes.path]
+        looked += [stream.deletes.flag.path] if stream.deletes.flag else []
         looked += [stream.merges.path] if stream.merges else []
         heads = frame.select([name for name in dict.fromkeys(looked) if name in frame.columns]).to_dicts()
         documents = frame.write_ndjson().encode().split(b"\n")[: frame.height]

@@ -172,7 +172,7 @@ def _paths(stream: StreamSpec) -> set[str]:
     """Every place of a record that collecting looks at."""
     deletes, page = stream.deletes, stream.page
     wanted = [*stream.id_paths, *stream.assertions.required, page.key, page.tie_key]
-    wanted += [deletes.path] if deletes.type == "flag" else []
+    wanted += [deletes.told.path] if deletes.told else []
     wanted += [deletes.id or "id"] if deletes.type == "feed" else []
     wanted += [step.id for step in deletes.passes]
     wanted += [page.restart.key] if page.restart else []

@@ -168,6 +168,7 @@ class DeletesSpec(Strict):
     passes: list[PassSpec] = []
     path: str = ""
     values: list[str] = ["true"]
+    flag: Stop | None = None
     every_h: float = Field(default=24.0, ge=0)
     max_percent: float = Field(default=20.0, gt=0, le=100)
     method: Literal["GET", "POST"] | None = None
@@ -183,6 +184,11 @@ class DeletesSpec(Strict):
         if self.type in {"flag", "feed"} and not self.path:
             raise ValueError(f"deletes type {self.type} needs path")
         return self
+
+    @property
+    def told(self) -> Stop | None:
+        """Where a record says itself that it is deleted; None where it never does."""
+        return Stop(path=self.path, values=self.values) if self.type == "flag" else self.flag
 
 
 class MergesSpec(Strict):

@@ -13,7 +13,6 @@ from ingest.errors import ContractError
 from ingest.index import Index
 from ingest.landing import Row, RunWriter
 from ingest.spec import StreamSpec
-from ingest.spec_parts import Stop
 
 TOMBSTONE = b"{}"
 _EMPTY = digest(TOMBSTONE)
@@ -130,7 +129,7 @@ class Writing:
     def _is_plain(self) -> bool:
         """Whether a document that is cut becomes a row without a look at its values."""
         stream = self.stream
-        return not (self.shape or stream.assertions.required or stream.merges or stream.deletes.type == "flag")
+        return not (self.shape or stream.assertions.required or stream.merges or stream.deletes.told)
 
     def _rows(self, batch: Batch) -> list[Row]:
         if batch.documents is not None and batch.ids is not None:
@@ -202,8 +201,8 @@ class Writing:
 
     def _is_deleted(self, row_id: str, record: dict[str, Any]) -> bool:
         """Whether the record says that it is gone: by its flag, or by naming the record that it was merged into."""
-        deletes = self.stream.deletes
-        if deletes.type == "flag" and holds(Stop(path=deletes.path, values=deletes.values), record):
+        told = self.stream.deletes.told
+        if told and holds(told, record):
             return True
         return self._survivor(record) not in ("", row_id)
 
