@@ -148,8 +148,10 @@ def _by_key(page: PageSpec, state: State, rows: list[dict[str, Any]], where: str
             raise ContractError(f"{where}: the source ignores the filter on {page.key}")
         return {**state, "after": keys[-1]}
     if keys[0] == keys[-1]:
-        # a page full of one key: restarting from that key would read it for ever
-        return {**state, "after": keys[-1], "tie": True, "after_id": _tie_value(page, rows[-1]), "op": ">="}
+        # a page full of one key: restarting from that key would read it for ever; a row without a tie value is alone
+        tie = _tie_value(page, rows[-1])
+        is_alone = tie in (None, "")
+        return {**state, "after": keys[-1], "tie": not is_alone, "after_id": tie or "", "op": ">" if is_alone else ">="}
     return {**state, "after": keys[-1], "op": ">="}
 
 
