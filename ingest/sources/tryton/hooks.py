@@ -31,9 +31,12 @@ def login(call: Call) -> dict[str, str]:
         raise SourceBusy(f"login: {answer.status_code}", remedy="too many failed logins make Tryton wait")
     if answer.status_code == 404:
         raise LoginError(f"Tryton has no database {database!r}", remedy="correct the setting database")
+    if "json" not in answer.headers.get("content-type", ""):
+        raise LoginError("a web page came instead of an answer to the login", remedy="correct base_url or database")
     session = _session(answer)
     if session is None:
-        raise LoginError(f"Tryton refused the login of {user}", remedy="check user and password of this source")
+        remedy = "check the credentials of this source: user and password"
+        raise LoginError(f"Tryton refused the login of {user}", remedy=remedy)
     token = base64.b64encode(f"{user}:{session[0]}:{session[1]}".encode()).decode()
     return {"Authorization": f"Session {token}"}
 
@@ -104,10 +107,25 @@ def _check_fields(call: Call, context: dict[str, Any]) -> None:
 
 
 def record(call: Call, record: dict[str, Any]) -> dict[str, Any]:
-    """The record with decimals as text, dates and UTC instants in ISO form, durations in seconds;
-    `is_own` on parties that are ourselves."""
+    """The record with decimals as text, dates and UTC instants in ISO form, durations in seconds; `is_own` on parties
+    that are ourselves; `settled` on an invoice's payments, `received` on a line: the amount in the document's currency.
+    """
     plain = {key: unwrap(value) for key, value in record.items()}
+    if call.stream and call.stream.name == "account.invoice":
+        currency = (plain.get("currency.") or {}).get("id")
+        paid = [{**line, "settled": _credit(line, currency)} for line in plain.get("payment_lines.") or []]
+        return {**plain, "payment_lines.": paid}
+    if call.stream and call.stream.name == "account.move.line":
+        return {**plain, "received": _credit(plain, (plain.get("second_currency.") or {}).get("id"))}
     return {**plain, "is_own": True} if record.get("id") in call.prepared.get("own", ()) else plain
+
+
+def _credit(line: dict[str, Any], currency: int | None) -> str | None:
+    """What a line credits, in `currency`: a line is booked in the company's, and beside it maybe in a second one."""
+    second = line.get("second_currency") or (line.get("second_currency.") or {}).get("id")
+    other = line.get("amount_second_currency")
+    found = other if other is not None and second is not None and second == currency else line.get("credit")
+    return None if found is None else str(found).lstrip("-")
 
 
 def wrap(instant: datetime) -> dict[str, Any]:
