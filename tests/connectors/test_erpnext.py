@@ -287,3 +287,21 @@ def test_money_taken_with_an_invoice_at_a_point_of_sale_is_a_receipt(connect: Ca
     assert rows(life, used) == [("receipt", "ple-ple00104", "ACC-SINV-00004", Decimal("50.00"))]
     assert rows(life, "SELECT amount FROM staging.receipt WHERE source_id = 'ple-ple00104'") == [(Decimal("50.00"),)]
     assert rows(life, "SELECT count(*) FROM staging.allocation WHERE source_id = 'ple00100'") == [(0,)]
+
+
+def test_a_cancelled_order_is_void_and_its_amendment_is_a_document_of_its_own(connect: Callable[..., Harness]) -> None:
+    life = connect("erpnext")
+    life.sync("Sales_Order")
+    table = life.vendor.tables["Sales_Order"]
+    table.edit("SAL-ORD-00003", docstatus=2)
+    amended = {
+        **table.rows["SAL-ORD-00003"],
+        "name": "SAL-ORD-00003-1",
+        "docstatus": 1,
+        "amended_from": "SAL-ORD-00003",
+    }
+    table.add(amended)
+    life.sync("Sales_Order", minutes=5)
+    conform.stage(life.instance)
+    sql = "SELECT number, is_void FROM staging.sales_order WHERE number LIKE 'SAL-ORD-00003%' AND seen_to IS NULL"
+    assert sorted(rows(life, sql)) == [("SAL-ORD-00003", True), ("SAL-ORD-00003-1", False)]

@@ -12,7 +12,7 @@ import pytest
 
 from data import sim
 from data.sim.access import Call, OAuth, Reply
-from data.sim.engine import Simulator
+from data.sim.engine import Fault, Simulator
 from ingest.collect import sync
 from model import conform, staging
 from tests.connectors.answering import answering
@@ -199,3 +199,11 @@ def test_a_malformed_token_is_no_outage(tmp_path: Path, monkeypatch: pytest.Monk
         (result,) = sync(instance, "src", "owners")
     assert "check the credentials" in (result.remedy or "")
     assert waits == []
+
+
+def test_a_limit_without_retry_after_is_waited_for(connect: Callable[..., Harness], waits: list[float]) -> None:
+    life = connect("hubspot")
+    life.vendor.faults = [Fault("status", status=429, times=2, path="companies")]
+    life.sync("companies")
+    assert len(waits) >= 2
+    assert life.missing("companies") == (set(), set())

@@ -308,3 +308,36 @@ def test_a_form_that_the_tenant_lacks_or_hides_is_left_out_and_loses_nothing(lif
 def test_the_address_is_asked_for_because_the_shared_gateway_is_gone(life: Any) -> None:
     assert life.spec.settings["base_url"].required
     assert life.spec.settings["base_url"].default is None
+
+
+def test_an_estimated_receivable_is_told_apart_because_its_invoice_would_double_it(life: Any) -> None:
+    """立账类型 2 暂估应收, at shipment, is replaced by 3 财务应收, at invoicing."""
+    life.sync("AR_receivable")
+    row = next(row for row in table(life) if row["FSetAccountType"] != "2" and row["FBillTypeID"] != "YSD_CN")
+    touch(life, row, FSetAccountType="2")
+    life.sync("AR_receivable", minutes=5)
+    conform.stage(life.instance)
+    sql = f"SELECT kind FROM staging.invoice WHERE source_id = '{row['FID']}' AND seen_to IS NULL"
+    assert rows(life, sql) == [("provisional",)]
+
+
+def test_goods_that_come_back_are_positive_and_get_their_sign(life: Any) -> None:
+    life.sync("SAL_RETURNSTOCK")
+    amounts = {number: row["FBillAllAmount"] for number, row in life.documents("SAL_RETURNSTOCK").items()}
+    conform.stage(life.instance)
+    found = rows(life, "SELECT source_id, gross_amount < 0, is_return FROM staging.shipment")
+    assert amounts
+    assert all(amount > 0 for amount in amounts.values())
+    assert sorted(found) == [(number, True, True) for number in sorted(amounts)]
+
+
+def test_who_paid_may_be_another_than_whose_account_it_settles(life: Any) -> None:
+    """代付: the money counts for the unit of account, the payer is kept beside it."""
+    row = next(row for row in table(life, "AR_RECEIVEBILL") if row["FCONTACTUNITTYPE"] == "BD_Customer")
+    other = next(one for one in table(life, "BD_Customer") if one["FCUSTID"] != row["FCONTACTUNIT"])
+    row["FPAYUNIT"] = other["FCUSTID"]
+    life.sync("AR_RECEIVEBILL")
+    conform.stage(life.instance)
+    sql = f"SELECT customer_id FROM staging.receipt WHERE source_id = '{row['FID']}'"
+    assert rows(life, sql) == [(str(row["FCONTACTUNIT"]),)]
+    assert life.documents("AR_RECEIVEBILL")[str(row["FID"])]["FPAYUNIT.FName"] == other["FName"]
