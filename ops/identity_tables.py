@@ -30,7 +30,7 @@ kept_links = Table(
     Column("left_id", String(300), primary_key=True),
     Column("right_source", String(100), primary_key=True),
     Column("right_id", String(300), primary_key=True),
-    Column("since", String(40), nullable=False, comment="when another organisation of this name came"),
+    Column("since", String(40), nullable=False, comment="when a namesake, or a record that fits better, came"),
 )
 
 registry = Table(

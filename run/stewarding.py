@@ -13,6 +13,7 @@ from model import serve
 from ops.tables import registry_history
 from run.context import Context, plain, show_json, table
 
+_KEPT = {"kept_link": "another organisation of the name", "kept_place": "a record that fits better"}
 LEFT = Annotated[str, typer.Argument(help="One record, source:id.")]
 RIGHT = Annotated[str, typer.Argument(help="The other record, source:id.")]
 REASON = Annotated[str | None, typer.Option(help="Why; kept with the decision.")]
@@ -47,11 +48,12 @@ def review(
     ]
     columns = ["why", "detail", "probability", "revenue", "pairs", "left", "right"]
     table(rows, columns, right=frozenset({"probability", "revenue", "pairs"}))
-    kept = [row for row in shared if row["kind"] == "kept_link"]
-    shared = [row for row in shared if row["kind"] != "kept_link"]
+    kept = [row for row in shared if row["kind"] in _KEPT]
+    shared = [row for row in shared if row["kind"] not in _KEPT]
     if kept:
-        typer.echo("One customer by a name that another organisation has by now; say same or different")
-        table([{**row, "name": row["sample"][0]["customer_name"]} for row in kept], ["detail", "name"])
+        typer.echo("One customer before another record came; say same or different")
+        rows = [{**row, "name": row["sample"][0]["customer_name"], "came": _KEPT[row["kind"]]} for row in kept]
+        table(rows, ["detail", "name", "came"])
     if shared:
         typer.echo("Values that too many customers share; they link nothing")
         table(shared, ["detail", "records", "customers"], right=frozenset({"records", "customers"}))

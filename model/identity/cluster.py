@@ -67,7 +67,8 @@ def resolve(
     `identifiers`: row, kind, value. `extra`: further links (left, right, rule, evidence). `vetoes`: left, right of
     records that must stay apart. Two records with different valid credit codes stay apart as well, unless a
     decision or a merge in the source joined them. `matched`: pairs of the matcher (left, right, bits, probability,
-    rule, veto, is_link); `duplicate_free`: sources of which a cluster of the matcher's holds one record at most.
+    rule, veto, is_link, and is_kept where some go before all others); `duplicate_free`: sources of which a cluster of
+    the matcher's holds one record at most.
     Cost is linear in records and links, except inside components that contain a veto.
     """
     shared, overused = _without_overused(records, identifiers)
@@ -123,6 +124,7 @@ def _join_matched(
             links["right"].to_numpy(),
             links["bits"].to_numpy(),
             (links["rule"] != "").to_numpy(),
+            links["is_kept"].to_numpy() if "is_kept" in links.columns else None,
         ),
         (forbidden["left"].to_numpy(), forbidden["right"].to_numpy()),
         shipped().guards,

@@ -317,12 +317,12 @@ def _resolve(
     records = numbered(records)
     identifiers = company_identifiers(records)
     matched = None if pairs is None else matched_rows(pairs, records)
-    found = clustered(store, records, identifiers, matched, matcher)
+    found, matched = clustered(con, store, records, identifiers, matched, matcher)
     doubted = found.conflicts
     if pairs is not None and matched is not None:
         match_build.finish(con, pairs, refusals(pairs, matched, found.refused))
-        match_kept.remember(store, pairs)
-        doubted = pl.concat([doubted, match_kept.conflicts(store, matched, found.refused)])
+        match_kept.remember(store, matched)
+        doubted = pl.concat([doubted, match_kept.conflicts(store, matched, found)])
     members = records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
     keyed = golden.assign(store, "customer", members.select(*_KEYS, "cluster"), registered)
     resolved = members.join(keyed, on=_KEYS).select(*_KEYS, "rule", "evidence", customer_key="golden_key")
@@ -346,13 +346,17 @@ def numbered(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def clustered(
+    con: duckdb.DuckDBPyConnection,
     store: Store,
     records: pl.DataFrame,
     identifiers: pl.DataFrame,
     matched: pl.DataFrame | None,
     matcher: Matcher | None,
-) -> cluster.Clusters:
-    """Which of the numbered `records` are one customer: identifiers, merges in the source, decisions, `matched`."""
+) -> tuple[cluster.Clusters, pl.DataFrame | None]:
+    """Which of the numbered `records` are one customer: identifiers, merges in the source, decisions, `matched`.
+
+    And `matched` with is_kept: links of the served build (`con`) that a newcomer would have put out of their place.
+    """
     numbers = identifiers.join(records.select(*_KEYS, "row"), on=_KEYS).select("row", "kind", "value")
     extra, vetoes = _decided(store, records)
     merged = (
@@ -367,7 +371,13 @@ def clustered(
         )
     )
     free = matcher.parameters.duplicate_free if matcher else frozenset[str]()
-    return cluster.resolve(records, numbers, pl.concat([extra, merged]), vetoes, matched, free)
+    again = None if matched is None else match_kept.before_others(store, matched)
+    while True:
+        matched = again
+        found = cluster.resolve(records, numbers, pl.concat([extra, merged]), vetoes, matched, free)
+        again = None if matched is None else match_kept.keep_places(con, matched, found.refused)
+        if again is None:
+            return found, matched
 
 
 def _decided(store: Store, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -32,7 +32,7 @@ def clusters_with(con: duckdb.DuckDBPyConnection, store: Store, matcher: Matcher
         scratch.close()
     records = numbered(records)
     matched = None if pairs is None else matched_rows(pairs, records)
-    found = clustered(store, records, company_identifiers(records), matched, matcher)
+    found, _ = clustered(con, store, records, company_identifiers(records), matched, matcher)
     return records.select(*_KEYS, "row").join(found.members, on="row").drop("row")
 
 

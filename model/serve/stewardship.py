@@ -168,8 +168,9 @@ def conflicts(viewer: Viewer, db: Served, limit: int = 100) -> list[dict[str, An
     """What the build doubts beside pairs: {kind, detail, records, customers, sample}, that of most customers first.
 
     kind: overused_identifier (a value that too many customers share to link anything), kept_link (two records that were
-    one customer by a name which another organisation has by now; sample holds both). sample: heads of up to five of the
-    records. At most `limit` of each kind. Links that were refused are pairs of the review queue.
+    one customer by a name which another organisation has by now; sample holds both), kept_place (two records that were
+    one customer before a record came that fits one of them better). sample: heads of up to five of the records. At most
+    `limit` of each kind. Links that were refused are pairs of the review queue.
     """
     rule, named = viewer.named_rows()
     rows = db.rows(

@@ -1,4 +1,4 @@
-"""A customer that rests on its name alone is not taken apart when a namesake comes; a person is told."""
+"""A customer is not taken apart when a namesake or a record that fits better comes; a person is told."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from bench import organisations
 from model import serve, warehouse
 from model.identity import match_kept
 from model.policy import Viewer
 from ops import clock, tables
 from ops.instance import Instance
-from tests.identity.test_match_guards import built, crosswalk, decide, put
+from tests.identity.test_match_guards import PLACE, built, crosswalk, decide, put
 from tests.identity.test_match_guards import inst as inst
 from tests.warehouse import helpers
 from views.parts import match_queue
@@ -54,8 +55,8 @@ def _rows(inst: Instance, table: str, columns: str) -> list[tuple[Any, ...]]:
         con.close()
 
 
-def _told(inst: Instance) -> list[tuple[Any, ...]]:
-    return [row[:2] for row in _rows(inst, "customer_conflict", "source_id, detail, kind") if row[2] == "kept_link"]
+def _told(inst: Instance, kind: str = match_kept.CONFLICT) -> list[tuple[Any, ...]]:
+    return [row[:2] for row in _rows(inst, "customer_conflict", "source_id, detail, kind") if row[2] == kind]
 
 
 def test_the_customer_stays_and_a_person_is_told(met: Instance) -> None:
@@ -122,3 +123,88 @@ def test_matches_lists_the_two_records(met: Instance) -> None:
     page = str(match_queue._kept_together(Look("zh", "Asia/Shanghai", clock.now()), [row]))
     assert NAME in page
     assert "crm%3Ax%7Cerp%3Ay" in page
+
+
+FULL_NAME = "上海云岚精密仪器有限公司"
+MATE = {"crm": [{"id": "x", "name": FULL_NAME, **PLACE}], "projects": [{"id": "y", "name": NAME, **PLACE}]}
+BETTER = {"projects": [{"id": "z", "name": FULL_NAME, **PLACE}]}
+
+
+@pytest.fixture
+def tidy(inst: Instance) -> Instance:
+    """The projects hold every organisation once."""
+    names = organisations.generate(60, first=5_000).unique("truth", maintain_order=True)["name"].to_list()
+    put(inst, {"projects": [{"id": f"p{place}", "name": name} for place, name in enumerate(names)]})
+    return inst
+
+
+@pytest.fixture
+def placed(tidy: Instance) -> Instance:
+    """x and y were one customer; then z came, of y's source, which has no duplicates, and fits x better."""
+    inst = tidy
+    before = built(inst, MATE)
+    assert before["crm", "x"] == before["projects", "y"]
+    put(inst, BETTER, day=1)
+    assert helpers.make(inst, release=False).mode == "incremental"
+    after = crosswalk(inst)
+    assert {key: after[key] for key in before} == before
+    return inst
+
+
+def test_a_record_that_fits_better_takes_nobodys_place(placed: Instance) -> None:
+    keys = crosswalk(placed)
+    assert keys["crm", "x"] == keys["projects", "y"] != keys["projects", "z"]
+    assert _told(placed, match_kept.PLACE_CONFLICT) == [("x", "crm:x = projects:y"), ("y", "crm:x = projects:y")]
+    refused = {row[:2]: row[2] for row in _rows(placed, "match_pair", "left_id, right_id, refused")}
+    assert refused["x", "z"] == "best link"
+    assert refused["x", "y"] == ""
+
+
+def test_without_the_past_the_better_record_has_the_place(tidy: Instance) -> None:
+    inst = tidy
+    keys = built(inst, {"crm": MATE["crm"], "projects": [*MATE["projects"], *BETTER["projects"]]})
+    assert keys["crm", "x"] == keys["projects", "z"] != keys["projects", "y"]
+    assert _told(inst, match_kept.PLACE_CONFLICT) == []
+
+
+def test_a_build_from_nothing_keeps_the_place_as_well(placed: Instance) -> None:
+    found, kept = crosswalk(placed), helpers.everything(placed)
+    helpers.make(placed, full=True, release=False)
+    assert helpers.everything(placed) == kept
+    con = warehouse.connect(warehouse.warehouse_path(placed.warehouse))
+    con.execute("delete from identity.match_pair")
+    con.close()
+    helpers.make(placed, full=True, release=False)
+    assert crosswalk(placed) == found
+
+
+def test_a_decision_gives_the_place_to_the_better_record(placed: Instance) -> None:
+    decide(placed, ("crm", "x"), ("projects", "y"), "different")
+    helpers.make(placed, release=False)
+    keys = crosswalk(placed)
+    assert keys["crm", "x"] == keys["projects", "z"] != keys["projects", "y"]
+    assert _told(placed, match_kept.PLACE_CONFLICT) == []
+    incremental = helpers.everything(placed)
+    helpers.make(placed, full=True, release=False)
+    assert helpers.everything(placed) == incremental
+
+
+def test_a_record_that_itself_changed_finds_its_best_link_anew(tidy: Instance) -> None:
+    inst = tidy
+    before = built(inst, MATE)
+    put(inst, {**BETTER, "projects": [*BETTER["projects"], {"id": "y", "name": NAME, "phone": PLACE["phone"]}]}, day=1)
+    helpers.make(inst, release=False)
+    keys = crosswalk(inst)
+    assert keys["crm", "x"] == before["crm", "x"] == keys["projects", "z"] != keys["projects", "y"]
+    incremental = helpers.everything(inst)
+    helpers.make(inst, full=True, release=False)
+    assert helpers.everything(inst) == incremental
+
+
+def test_matches_says_that_a_record_waits_for_the_place(placed: Instance) -> None:
+    helpers.make(placed)
+    db = serve.open_published(placed)
+    (row,) = [one for one in serve.conflicts(ALL, db) if one["kind"] == match_kept.PLACE_CONFLICT]
+    assert [one["record_key"] for one in row["sample"]] == ["crm:x", "projects:y"]
+    for language, words in (("zh", "更吻合"), ("en", "fits better")):
+        assert words in str(match_queue._kept_together(Look(language, "Asia/Shanghai", clock.now()), [row]))

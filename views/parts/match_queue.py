@@ -19,6 +19,7 @@ ORDERS = ("priority", "revenue", "probability", "doubt")
 WHY_TONES = {"refused": "amber", "contradiction": "red", "changed": "blue"}
 KEPT = ("why", "source", "owner", "text", "order")
 KEY = "match_picks"
+_KEPT = ("kept_link", "kept_place")
 _picks = st.components.v2.component(
     "c360_match_picks",
     js=(Path(__file__).parent / "picks.js").read_text(encoding="utf-8"),
@@ -211,8 +212,8 @@ def training(look: Look, due: dict[str, Any]) -> Html:
 
 
 def _kept_together(look: Look, doubts: list[dict[str, Any]]) -> Html | str:
-    """Customers that rest on a name which another organisation has by now: each a door to its two records."""
-    found = [row for row in doubts if row["kind"] == "kept_link" and len(row["sample"]) == 2]
+    """Customers that a newcomer would have taken apart, and by what: each a door to its two records."""
+    found = [row for row in doubts if row["kind"] in _KEPT and len(row["sample"]) == 2]
     if not found:
         return ""
     rows = []
@@ -220,8 +221,12 @@ def _kept_together(look: Look, doubts: list[dict[str, Any]]) -> Html | str:
         one, two = row["sample"]
         pair = f"{one['record_key']}|{two['record_key']}"
         systems = look.dotted(look.label("source", one["source"]), look.label("source", two["source"]))
-        rows.append(Row([look.text(one["customer_name"]), systems], href=trust_tabs.kept(pair=pair, record=None)))
-    columns = [Column(look.t("col.customer"), "wide"), Column(look.t("trust.two_records"), "mid")]
+        came = look.t(f"trust.{row['kind']}")
+        rows.append(Row([look.text(one["customer_name"]), systems, came], href=trust_tabs.kept(pair=pair, record=None)))
+    columns = [
+        Column(look.t("col.customer"), "wide"), Column(look.t("trust.two_records"), "mid"),
+        Column(look.t("trust.what_came"), "mid"),
+    ]  # fmt: skip
     title = look.t("trust.kept_together")
     body = join([tag("p", look.t("trust.kept_help"), class_="muted"), table(title, columns, rows)])
     return panel("kept", title, tag("div", body, class_="scroll"), badge=chip(look.count(len(rows))))
@@ -229,7 +234,7 @@ def _kept_together(look: Look, doubts: list[dict[str, Any]]) -> Html | str:
 
 def _shared(look: Look, doubts: list[dict[str, Any]]) -> Html | str:
     """Values on so many customers that they link nothing, with some of the records."""
-    found = [row for row in doubts if row["kind"] != "kept_link"][:20]
+    found = [row for row in doubts if row["kind"] not in _KEPT][:20]
     if not found:
         return ""
     rows = [

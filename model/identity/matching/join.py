@@ -23,12 +23,13 @@ _NEVER_WEAK = 4  # units, up to which one link between two parts is always enoug
 
 @dataclass(frozen=True)
 class Links:
-    """Pairs of rows that are to be linked; `is_sure`: by a rule; `bits`: weight."""
+    """Pairs of rows that are to be linked; `is_sure`: by a rule; `bits`: weight; `is_kept`: before all others."""
 
     left: Ints
     right: Ints
     bits: npt.NDArray[np.float64]
     is_sure: Bools
+    is_kept: Bools | None = None
 
 
 def join(
@@ -60,7 +61,7 @@ def join(
         near = careful[component[apart[0]]] & (component[apart[0]] == component[apart[1]])
         kept_apart = apart[0][near], apart[1][near]
         forest = _Forest(unit, careful[component], sources, codes, (left[loose], right[loose]), kept_apart)
-        order = loose[np.lexsort((links.right[loose], links.left[loose], -links.bits[loose], ~links.is_sure[loose]))]
+        order = loose[_strongest_first(links, loose)]
         for index, a, b, is_sure in zip(
             order.tolist(), left[order].tolist(), right[order].tolist(), links.is_sure[order].tolist(), strict=True
         ):
@@ -71,6 +72,14 @@ def join(
     lowest = np.full(2 * count + 1, len(base), dtype=np.int64)
     np.minimum.at(lowest, rows, np.arange(len(base)))
     return lowest[rows], reasons
+
+
+def _strongest_first(links: Links, chosen: Ints) -> Ints:
+    later = ~links.is_sure[chosen]
+    keys = [links.right[chosen], links.left[chosen], -links.bits[chosen], later]
+    if links.is_kept is not None:
+        keys.append(~links.is_kept[chosen])
+    return np.lexsort(keys)
 
 
 def _needs_care(
