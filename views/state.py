@@ -73,7 +73,7 @@ def language(who: Viewer | None) -> str:
 def look(who: Viewer | None) -> Look:
     """How to write texts and figures for this viewer."""
     zone = who.zone if who else instance().config.zone
-    return Look(language(who), zone, clock.now())
+    return Look(language(who), zone, clock.now(), serve.names(instance()))
 
 
 def href(page: str, **params: Any) -> str:

@@ -49,7 +49,7 @@ from model.serve.mailing import mail_letter, mailed_letters
 from model.serve.mapping import apply_mapping, mapping_difference, mapping_signatures, mapping_workbook
 from model.serve.notices import close_notice, may_close, notices
 from model.serve.overview import overview
-from model.serve.people import personas, sign_in
+from model.serve.people import names, personas, sign_in
 from model.serve.promising import promise_performance
 from model.serve.provenance import provenance
 from model.serve.quality import quality, quality_trend
@@ -174,6 +174,7 @@ __all__ = [
     "may_close",
     "may_decide",
     "may_sync",
+    "names",
     "notices",
     "open_pairs",
     "open_published",

@@ -18,6 +18,11 @@ def personas(instance: Instance) -> list[dict[str, Any]]:
     return [{"user": item.user, "name": item.name, "role": item.role} for item in policy.personas()]
 
 
+def names(instance: Instance) -> dict[str, str]:
+    """User → the name people know them by."""
+    return {one["user"]: one["name"] for one in personas(instance)}
+
+
 def sign_in(instance: Instance, user: str) -> Viewer:
     """The viewer called `user`: operator, or a demo persona by user name or mail. FatalError names who there is."""
     config = instance.config

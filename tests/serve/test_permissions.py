@@ -99,6 +99,7 @@ def test_over_the_limit_is_not_told_to_who_may_not_know_the_limit(db: Served) ->
 def test_personas_only_in_a_demo_instance(db: Served) -> None:
     instance = db.instance
     assert serve.sign_in(instance, "lin.xiaolan").scope == "own"
+    assert serve.names(instance)["chen.li"] == "陈立"
     instance.config.mode = "live"
     try:
         assert serve.personas(instance) == []

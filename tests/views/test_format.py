@@ -48,6 +48,15 @@ def test_zero_unknown_hidden_and_not_applicable_differ() -> None:
     assert len(set(drawn)) == 4
 
 
+def test_who_did_something_is_told_by_name() -> None:
+    look = Look("zh", "Asia/Shanghai", NOW, {"chen.li": "陈立"})
+    assert 'title="chen.li"' in str(look.who("chen.li"))
+    assert "陈立" in str(look.who("chen.li"))
+    assert look.name("somebody@example.com") == "somebody@example.com"
+    assert look.name("operator") == "命令行"
+    assert look.who(None) == look.na()
+
+
 def test_instants_are_short_when_recent_and_iso_when_old() -> None:
     assert ">今天 09:41<" in ZH.when(datetime(2026, 11, 22, 1, 41, tzinfo=UTC))
     assert ">yesterday 16:20<" in EN.when(datetime(2026, 11, 21, 8, 20, tzinfo=UTC))

@@ -94,7 +94,7 @@ def _progress(look: Look, found: dict[str, Any]) -> Html:
     if not found["has_scheduler"]:
         return _line(look, found, look.t("sync.no_scheduler"), "amber")
     if found["state"] == "waiting":
-        return _line(look, found, look.t("care.waiting", what=what, who=found["requested_by"]), "amber")
+        return _line(look, found, look.t("care.waiting", what=what, who=look.name(found["requested_by"])), "amber")
     done, total = found["done"], max(found["total"], 1)
     said = look.t("care.running", what=what, done=done, total=total)
     share = min(done / total, 1.0)

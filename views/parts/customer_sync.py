@@ -44,7 +44,7 @@ def _strip(context: state.Context, key: str) -> None:
 def said(look: Look, found: dict[str, Any]) -> Html:
     """How far the newest request for this customer is."""
     rows = look.count(found["rows_landed"])
-    tone, text = "amber", look.t("sync.customer_waiting", who=found["requested_by"])
+    tone, text = "amber", look.t("sync.customer_waiting", who=look.name(found["requested_by"]))
     if found["state"] in {"waiting", "running"} and not found["has_scheduler"]:
         text = look.t("sync.no_scheduler")
     elif found["state"] == "running":

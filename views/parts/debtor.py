@@ -216,7 +216,7 @@ def event(look: Look, row: dict[str, Any], words: dict[str, str]) -> Html:
     name = tag("b", _action(look, row["action"]))
     told = row.get("body") if row["action"] not in FILED else None
     body = tag("span", told, class_="by block") if told else ""
-    by = tag("span", look.dotted(look.when(row["at"]), row["actor"]), class_="by")
+    by = tag("span", look.dotted(look.when(row["at"]), look.who(row["actor"])), class_="by")
     return tag("li", name, " ", look.dotted(*said), " ", by, body)
 
 

@@ -143,7 +143,7 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
 def _rule(look: Look, row: dict[str, Any]) -> Html:
     """Why the value that stands does: a decision, or the rule of its group."""
     if pin := row["pin"]:
-        by = look.dotted(h(pin["by"] or "—"), look.when(pin["at"]), h(pin["reason"]) if pin["reason"] else "")
+        by = look.dotted(look.who(pin["by"]), look.when(pin["at"]), h(pin["reason"]) if pin["reason"] else "")
         return tag("p", tag("b", look.t("trust.pinned")), " ", tag("span", by, class_="muted"))
     rule = row["rule"]
     order = " → ".join(str(look.label("source", role)) for role in rule["roles"])
@@ -233,7 +233,7 @@ def _history(context: state.Context, row: dict[str, Any]) -> Html | str:
     lines = [
         tag("li", tag("b", look.t(f"trust.field_{one['decision']}")), " ", _said(look, row, one["value"])
             if one["value"] else "", " ", tag("span", look.dotted(
-                h(one["by"]), look.when(one["at"]), h(one["reason"]) if one["reason"] else ""), class_="by"))
+                look.who(one["by"]), look.when(one["at"]), h(one["reason"]) if one["reason"] else ""), class_="by"))
         for one in mine
     ]  # fmt: skip
     title = tag("h3", look.t("trust.decisions"), class_="sub")

@@ -55,7 +55,7 @@ def _offer(look: Look, row: dict[str, Any], offer: dict[str, Any]) -> str:
 
 def _told(context: state.Context, row: dict[str, Any]) -> None:
     look, told = context.look, row["told"]
-    st.html(tag("p", look.t(f"fin.told_{told['state']}"), " · ", told["by"], " · ", look.when(told["at"])))
+    st.html(tag("p", look.t(f"fin.told_{told['state']}"), " · ", look.who(told["by"]), " · ", look.when(told["at"])))
     if told["state"] == "told" and st.button(look.t("fin.take_back"), key=f"cash_back_{row['receipt_key']}"):
         _do(context, lambda: serve.withdraw_suggestion(context.viewer, context.db, told["suggestion_id"]))
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -57,6 +58,7 @@ class Look:
     language: str
     zone: str
     now: datetime
+    people: Mapping[str, str] = field(default_factory=dict)
 
     def t(self, msgid: str, **values: Any) -> str:
         """The text `msgid` in this language; in Chinese no space stands between a Chinese value and the words."""
@@ -96,6 +98,17 @@ class Look:
         if isinstance(value, str) and value == HIDDEN:
             return tag("span", HIDDEN, class_="lock", title=self.t("ui.hidden_hint"))
         return None
+
+    def who(self, user: str | None) -> Html:
+        """The name of a user; one that nobody here bears is shown as it is, nobody as a dash."""
+        if not user:
+            return self.na()
+        return tag("span", self.name(user), title=user)
+
+    def name(self, user: str) -> str:
+        """As who, as plain text."""
+        msgid = f"enum.actor.{user}"
+        return self.people.get(user) or (self.t(msgid) if msgid in catalogue() else user)
 
     def na(self) -> Html:
         """Not applicable."""

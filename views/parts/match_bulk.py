@@ -91,5 +91,5 @@ def _take_back(context: state.Context, row: dict[str, Any]) -> None:
 def _said(look: Look, row: dict[str, Any]) -> Html:
     mark = chip(look.t(f"trust.say_{row['decision']}"), TONES.get(row["decision"], ""))
     names = [h(row[side].get("name") or row[side]["record_key"]) for side in ("left", "right")]
-    by = look.dotted(h(row["by"]), look.when(row["at"]), h(row["reason"]) if row["reason"] else "")
+    by = look.dotted(look.who(row["by"]), look.when(row["at"]), h(row["reason"]) if row["reason"] else "")
     return tag("div", mark, " ", join(names, " — "), " ", tag("span", by, class_="second"), class_="decided")

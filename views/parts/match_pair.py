@@ -184,7 +184,7 @@ def _history(look: Look, found: dict[str, Any]) -> Html | str:
 
 def decision_line(look: Look, one: dict[str, Any], pair: str | None = None) -> Html:
     """A decision as one line of a history; `pair`: on which records, where that is not plain."""
-    by = look.dotted(h(one["by"]), look.when(one["at"]), h(one["reason"]) if one["reason"] else "")
+    by = look.dotted(look.who(one["by"]), look.when(one["at"]), h(one["reason"]) if one["reason"] else "")
     door = "" if pair is None else join([" ", link(pair, trust_tabs.address("matches", pair=pair_key(one)))])
     return tag("li", tag("b", look.t(f"trust.say_{one['decision']}")), door, " ", tag("span", by, class_="by"))
 

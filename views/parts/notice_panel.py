@@ -91,7 +91,7 @@ def _detail(context: state.Context, row: dict[str, Any]) -> None:
     if row["state_basis"] and row["state"] != "open":
         said = look.t(f"notice.basis.{row['state_basis']}")
         closed = row["closed"]
-        by = [h(closed["by"]), look.when(closed["at"]), h(closed["note"] or "")] if closed else []
+        by = [look.who(closed["by"]), look.when(closed["at"]), h(closed["note"] or "")] if closed else []
         st.html(tag("p", look.dotted(h(said), *by), class_="muted"))
     if not serve.may_close(context.viewer, row) or row["state_basis"] in {"followed", "undone"}:
         return

@@ -240,7 +240,7 @@ def _accepted(look: Look, one: dict[str, Any]) -> Html | str:
         return ""
     msgid = "trust.accepted" if one["accepted"] else "trust.lapsed"
     by = look.dotted(
-        h(given["label"] or given["reason"]), h(given["by"]), look.when(given["at"]), h(given["note"] or "")
+        h(given["label"] or given["reason"]), look.who(given["by"]), look.when(given["at"]), h(given["note"] or "")
     )
     return tag("p", tag("b", look.t(msgid)), " ", by)
 

@@ -29,7 +29,9 @@ def held(context: state.Context) -> None:
 
 
 def _why(look: Look, row: dict[str, Any]) -> Html:
-    said = look.t("whole.held_why", who=row["by"], when=_plain(look, row["at"]), n=look.count(row["waiting"]))
+    said = look.t(
+        "whole.held_why", who=look.name(row["by"]), when=_plain(look, row["at"]), n=look.count(row["waiting"])
+    )
     return join([h(row["note"] or ""), " · " if row["note"] else "", h(said)])
 
 
@@ -104,7 +106,7 @@ def history(context: state.Context, source: str | None) -> None:
                 join([h(look.t(f"whole.did.{row['action'].replace('.', '_')}")),
                       tag("span", _subject(look, row), class_="below")]),
                 h(_subject(look, row)),
-                h(row["actor"]),
+                look.who(row["actor"]),
                 _said(look, row),
             ]
         )

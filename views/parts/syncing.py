@@ -163,7 +163,7 @@ def progress(look: Look, request: dict[str, Any] | None) -> Html:
         return h("")
     words = {REPLAY: "sync.replay", FULL: "sync.full"}
     stream = look.t(words[request["stream"]]) if request["stream"] in words else request["stream"]
-    by = {"who": request["requested_by"], "what": stream or look.t("sync.everything")}
+    by = {"who": look.name(request["requested_by"]), "what": stream or look.t("sync.everything")}
     if request["state"] == "waiting":
         return _line(look.t("sync.waiting" if request["has_scheduler"] else "sync.stuck", **by), "amber")
     if request["state"] == "failed":
