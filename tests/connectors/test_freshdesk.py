@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from data import sim
-from data.sim.access import Call
+from data.sim.access import Call, Reply
+from data.sim.engine import Fault
 from data.sim.table import START, iso
 from model import conform, staging
 from tests.connectors.conformance import Conformance
@@ -124,6 +127,112 @@ def test_contacts_are_filtered_with_the_underscore(connect: Callable[..., Harnes
 def test_more_rows_a_page_than_allowed_is_said(connect: Callable[..., Harness]) -> None:
     life = connect("freshdesk", per_page=500)
     assert "per_page must be at most 100" in (life.results("tickets")[0].error or "")
+
+
+def test_the_key_is_the_user_and_its_password_is_any_letter(connect: Callable[..., Harness]) -> None:
+    life = connect("freshdesk")
+    life.sync("agents")
+    given = life.vendor.calls[0].headers["authorization"].removeprefix("Basic ")
+    assert base64.b64decode(given).decode() == f"{life.clear['api_key']}:X"
+
+
+def test_a_full_page_without_a_link_is_the_last(connect: Callable[..., Harness]) -> None:
+    """The bare array tells nothing: only the Link header says whether more follows."""
+    vendor = Vendor()
+    life = connect("freshdesk", vendor, per_page=len(vendor.tables["companies"].rows))
+    life.sync("companies")
+    assert len(vendor.calls) == 1
+    assert life.missing("companies") == (set(), set())
+
+
+def test_companies_and_agents_have_no_filter_of_changes_and_are_read_whole(connect: Callable[..., Harness]) -> None:
+    life = connect("freshdesk")
+    for name in ("companies", "agents"):
+        life.sync(name)
+        life.vendor.clock.advance(hours=1)
+        life.vendor.tables[name].quietly(next(iter(life.vendor.tables[name].rows)), created_at="2020-01-01T00:00:00Z")
+        assert life.sync(name, hours=1)[name].rows_landed == 1, "a change that moves no stamp comes too"
+    assert not any("updated_since" in key for call in life.vendor.calls for key in call.query)
+
+
+def test_a_deleted_contact_is_in_a_list_of_its_own_and_comes_back(connect: Callable[..., Harness]) -> None:
+    life = connect("freshdesk")
+    life.sync("contacts")
+    life.vendor.clock.advance(hours=1)
+    life.vendor.remove("contacts", "7003")
+    assert life.sync("contacts", minutes=1)["contacts"].rows_deleted == 1
+    assert "7003" not in life.documents("contacts")
+    life.vendor.restore("contacts", "7003")
+    life.sync("contacts", minutes=1)
+    assert "7003" in life.documents("contacts")
+
+
+def test_a_merged_ticket_is_closed_and_no_deletion(connect: Callable[..., Harness]) -> None:
+    """The second of the two keeps its number; nothing but its status and a note says that it was merged."""
+    life = connect("freshdesk")
+    life.sync("tickets")
+    life.vendor.clock.advance(hours=1)
+    life.vendor.tables["tickets"].edit("41000", status=5)
+    landed = life.sync("tickets", minutes=1)["tickets"]
+    assert (landed.rows_landed, landed.rows_deleted) == (1, 0)
+    conform.stage(life.instance)
+    with staging.open_warehouse(life.instance) as con:
+        sql = "SELECT status, is_deleted FROM staging.ticket WHERE number = '41000' AND seen_to IS NULL"
+        assert con.execute(sql).fetchall() == [("closed", False)]
+
+
+def test_a_status_that_the_company_made_itself_is_a_ticket_all_the_same(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.tables["tickets"].edit("41001", status=23)
+    life = connect("freshdesk", vendor)
+    life.sync("tickets")
+    assert conform.stage(life.instance).counts.rejected == 0
+    with staging.open_warehouse(life.instance) as con:
+        assert con.execute("SELECT status FROM staging.ticket WHERE number = '41001'").fetchall() == [("open",)]
+
+
+def test_a_limit_of_calls_a_minute_is_waited_for_as_long_as_it_says(
+    connect: Callable[..., Harness], waits: list[float]
+) -> None:
+    life = connect("freshdesk")
+    life.vendor.faults = [Fault("status", status=429, retry_after=41, after=1)]
+    life.sync("tickets")
+    assert waits == [41.0]
+    assert life.missing("tickets") == (set(), set())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "access_denied", "message": "said in words"},
+        {"description": "Validation failed", "errors": [{"field": "page", "message": "said in words"}]},
+        {"description": "said in words"},
+    ],
+    ids=["message", "list", "description"],
+)
+def test_an_error_has_three_shapes_and_is_told_in_its_own_words(
+    connect: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, body: dict[str, object]
+) -> None:
+    life = connect("freshdesk")
+    monkeypatch.setattr(life.vendor, "handle", lambda _call: Reply(400, body))
+    assert (life.results("tickets")[0].error or "").endswith("said in words")
+
+
+@pytest.mark.parametrize("status", [200, 302, 403])
+@pytest.mark.usefixtures("waits")
+def test_a_suspended_account_answers_with_a_web_page_and_loses_nothing(
+    connect: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    life = connect("freshdesk")
+    life.sync()
+    headers = {"content-type": "text/html", "location": "https://www.example.com/suspended"}
+    page = "<html><body>This account is suspended</body></html>"
+    monkeypatch.setattr(life.vendor, "handle", lambda _call: Reply(status, page, headers))
+    for _ in range(3):
+        results = life.results(days=1)
+        assert {result.state for result in results} == {"failed"}
+        assert all(result.remedy for result in results)
+    assert all(life.missing(name) == (set(), set()) for name in life.vendor.tables)
 
 
 def test_conversations_follow_changed_tickets(connect: Callable[..., Harness]) -> None:
