@@ -207,3 +207,139 @@ def test_a_limit_without_retry_after_is_waited_for(connect: Callable[..., Harnes
     life.sync("companies")
     assert len(waits) >= 2
     assert life.missing("companies") == (set(), set())
+
+
+def test_a_page_says_its_size_because_ten_rows_come_unasked(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync()
+    lists = [call for call in life.vendor.calls if call.path.endswith("/owners") or "objects" in call.path]
+    assert {str((call.body or call.query)["limit"]) for call in lists} == {"10"}
+    wide = connect("hubspot", page_size=100)
+    wide.sync("owners")
+    assert [call.query["limit"] for call in wide.vendor.calls] == ["100"]
+
+
+def test_an_owner_is_named_by_its_id_and_not_by_its_user_id(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    for place, row in enumerate(vendor.tables["owners"].rows.values()):
+        row["userId"] = 801 + place
+    life = connect("hubspot", vendor)
+    life.sync()
+    conform.stage(life.instance)
+    sql = "SELECT e.email FROM staging.customer c JOIN staging.employee e ON e.source_id = c.owner_id"
+    assert rows(life, f"{sql} WHERE c.source_id = '3001'") == [("staff1@example.com",)]
+
+
+def test_a_queue_owns_records_and_is_no_employee(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.tables["owners"].edit("801", type="QUEUE")
+    life = connect("hubspot", vendor)
+    life.sync("owners")
+    conform.stage(life.instance)
+    found = {one[0] for one in rows(life, "SELECT source_id FROM staging.employee")}
+    assert found == set(vendor.tables["owners"].rows) - {"801"}
+
+
+def test_archived_records_are_in_no_search_and_are_told_by_a_list_of_their_own(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync("companies")
+    life.vendor.clock.advance(hours=7)
+    life.vendor.remove("companies", "3007")
+    asked = len(life.vendor.calls)
+    assert life.sync("companies", minutes=1)["companies"].rows_deleted == 1
+    assert "3007" not in life.documents("companies")
+    assert "true" in {call.query.get("archived") for call in life.vendor.calls[asked:]}
+
+
+def test_a_record_erased_for_good_leaves_nothing_and_is_found_by_comparing_ids(connect: Callable[..., Harness]) -> None:
+    """An erasure on request of the person is in no list, not even among the archived."""
+    life = connect("hubspot")
+    life.sync("contacts")
+    del life.vendor.tables["contacts"].rows["507"]
+    for _ in range(3):
+        life.sync("contacts", days=1)
+    assert life.missing("contacts") == (set(), set())
+
+
+def test_every_id_that_a_survivor_absorbed_is_ended_with_it(connect: Callable[..., Harness]) -> None:
+    """They stand in one text with semicolons between them."""
+    life = connect("hubspot")
+    life.sync("companies")
+    life.vendor.clock.advance(hours=1)
+    for loser in ("3004", "3005"):
+        life.vendor.merge("companies", loser, "3003")
+    life.sync("companies", minutes=1)
+    assert sorted(life.merges("companies")) == [["3004", "3003"], ["3005", "3003"]]
+    assert not {"3004", "3005"} & set(life.documents("companies"))
+
+
+@pytest.mark.parametrize(("text", "amount"), [("12400.10", Decimal("12400.10")), ("", None), (None, None)])
+def test_every_property_is_text_and_empty_text_is_nothing(
+    connect: Callable[..., Harness], text: str | None, amount: Decimal | None
+) -> None:
+    vendor = Vendor()
+    vendor.tables["deals"].edit("21002", properties__amount=text, properties__closedate=text and "2026-01-19T10:00:00Z")
+    life = connect("hubspot", vendor)
+    life.sync("deals")
+    assert conform.stage(life.instance).counts.rejected == 0
+    sql = "SELECT amount, close_on, is_won FROM staging.opportunity WHERE source_id = '21002'"
+    assert rows(life, sql) == [(amount, date(2026, 1, 19) if text else None, True)]
+
+
+def test_an_instant_is_read_with_and_without_its_milliseconds(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.tables["companies"].quietly("3001", properties__createdate="2026-05-04T08:00:00Z")
+    life = connect("hubspot", vendor)
+    life.sync("companies")
+    conform.stage(life.instance)
+    found = {one[0] for one in rows(life, "SELECT created_at FROM staging.customer")}
+    assert found == {datetime(2026, 5, 4, 8, 0, tzinfo=UTC)}
+
+
+def test_many_properties_stand_in_the_body_because_an_address_overflows(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot")
+    life.sync()
+    assert {call.method for call in life.vendor.calls if "properties" in (call.body or {})} == {"POST"}
+    assert not any("properties" in call.query for call in life.vendor.calls)
+
+
+def test_an_error_among_the_associations_is_not_taken_for_none(connect: Callable[..., Harness]) -> None:
+    class Denied(Vendor):  # type: ignore[misc,valid-type]
+        """A batch of which one record failed, inside a good answer."""
+
+        def handle(self, call: Call) -> Reply:
+            reply: Reply = super().handle(call)
+            if "/associations/" in call.path:
+                lost = reply.body["results"].pop()["from"]["id"]
+                error = {"message": "said in words", "category": "FORBIDDEN", "context": {"fromObjectId": [lost]}}
+                reply.body |= {"numErrors": 1, "errors": [error]}
+            return reply
+
+    life = connect("hubspot", Denied())
+    (result,) = life.results("deals")
+    assert result.state == "failed"
+    assert "said in words" in (result.error or "")
+
+
+def test_an_error_is_told_in_its_own_words(connect: Callable[..., Harness]) -> None:
+    life = connect("hubspot", page_size=150)
+    assert "limit must be at most 100" in (life.results("owners")[0].error or "")
+
+
+def test_searches_have_a_budget_of_their_own(connect: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five a second, however many other calls the plan allows."""
+    now = [1000.0]
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("ops.clock.monotonic", lambda: now[0])
+    monkeypatch.setattr("ops.clock.sleep", sleep)
+    life = connect("hubspot", searches_per_second=2)
+    life.sync("owners")
+    assert waited == []
+    life.sync("deals")
+    assert waited
+    assert life.missing("deals") == (set(), set())
