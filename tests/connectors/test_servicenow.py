@@ -204,3 +204,45 @@ def test_documents_become_rows(connect: Callable[..., Harness]) -> None:
     said = "SELECT kind, employee_id, body FROM staging.interaction WHERE ticket_id = '{}'"
     assert rows(life, said.format(sys_id("incident", 0))) == [("mail", "E002", "Bitte prüfen 请检查 0")]
     assert rows(life, said.format(sys_id("incident", 1))) == [("note", "E002", "Bitte prüfen 请检查 1")]
+
+
+def test_values_of_the_database_are_read_and_never_those_shown_in_the_users_zone(
+    connect: Callable[..., Harness],
+) -> None:
+    life = connect("servicenow")
+    life.sync()
+    assert not any("sysparm_display_value" in call.query for call in life.vendor.calls)
+    conform.stage(life.instance)
+    assert rows(life, "SELECT DISTINCT created_at FROM staging.ticket") == [(START,)]
+
+
+def test_every_value_is_text_and_true_and_numbers_are_understood(connect: Callable[..., Harness]) -> None:
+    life = connect("servicenow")
+    life.sync()
+    assert all(isinstance(value, str) for row in life.documents("incident").values() for value in row.values())
+    conform.stage(life.instance)
+    found = dict(rows(life, "SELECT code, is_active FROM staging.employee"))
+    assert set(found.values()) == {True, False}
+
+
+def test_a_state_that_the_company_made_itself_is_a_ticket_all_the_same(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.tables["incident"].edit(sys_id("incident", 3), state="-17")
+    life = connect("servicenow", vendor)
+    life.sync("incident")
+    assert conform.stage(life.instance).counts.rejected == 0
+    assert rows(life, "SELECT status FROM staging.ticket WHERE number = 'INC0010003'") == [("open",)]
+
+
+def test_an_error_is_told_by_its_detail(connect: Callable[..., Harness]) -> None:
+    life = connect("servicenow", account_table="no_such_table")
+    assert "Invalid table no_such_table" in (life.results("customer_account")[0].error or "")
+
+
+def test_a_query_is_never_paged_deep_but_begun_anew_at_the_last_stamp(connect: Callable[..., Harness]) -> None:
+    life = connect("servicenow", page_size=3)
+    life.sync("incident")
+    assert life.missing("incident") == (set(), set())
+    reading = [call for call in life.vendor.calls if "ORDERBYsys_updated_on" in call.query.get("sysparm_query", "")]
+    assert len(reading) > 5
+    assert max(call.number("sysparm_offset", 0) for call in reading) <= 3
