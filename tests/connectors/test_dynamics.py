@@ -336,3 +336,49 @@ def test_orders_and_invoices_are_read_only_when_no_erp_has_them(connect: Callabl
     assert [line[0] for line in rows(life, sql.format(guid("salesorder", 4)))] == [1, 2]
     sql = "SELECT order_id, invoice_on, due_on, is_void FROM staging.invoice WHERE number = 'INV-2026004'"
     assert rows(life, sql) == [(guid("salesorder", 4), date(2026, 5, 4), date(2026, 2, 21), True)]
+
+
+def test_a_token_has_no_refresh_token_and_is_asked_for_again_with_the_scope_of_the_environment(
+    connect: Callable[..., Harness],
+) -> None:
+    life = connect("dynamics")
+    life.sync("accounts")
+    life.vendor.auth.expire()
+    life.sync("accounts", minutes=5)
+    forms = [call.body for call in life.vendor.calls if call.path.endswith("/token")]
+    assert [(form["grant_type"], form["scope"]) for form in forms] == [
+        ("client_credentials", f"{life.vendor.url}/.default")
+    ] * 2
+
+
+def test_a_choice_is_a_number_whose_words_stand_beside_it(connect: Callable[..., Harness]) -> None:
+    life = connect("dynamics")
+    life.sync("accounts")
+    document = life.documents("accounts")[guid("account", 1)]
+    assert (document["statecode"], document["paymenttermscode"]) == (0, 1)
+    assert document["labels"]["paymenttermscode"] == "Netto 30"
+    assert not any("@" in name for name in document)
+
+
+def test_amounts_in_the_currency_of_the_organisation_are_not_taken_for_those_of_the_deal(
+    connect: Callable[..., Harness],
+) -> None:
+    vendor = Vendor()
+    for row in vendor.tables["opportunities"].rows.values():
+        row["estimatedvalue_base"] = row["estimatedvalue"] * 7
+    life = connect("dynamics", vendor)
+    life.sync("opportunities")
+    conform.stage(life.instance)
+    sql = f"SELECT amount, currency FROM staging.opportunity WHERE source_id = '{guid('opportunity', 1)}'"
+    assert rows(life, sql) == [(Decimal("1731.01"), "CNY")]
+
+
+def test_a_merged_account_stays_inactive_and_is_deleted_here_with_its_survivor(connect: Callable[..., Harness]) -> None:
+    life = connect("dynamics")
+    life.sync("accounts")
+    life.vendor.clock.advance(hours=1)
+    life.vendor.merge("accounts", guid("account", 2), guid("account", 3))
+    life.sync("accounts", minutes=1)
+    assert life.merges("accounts") == [[guid("account", 2), guid("account", 3)]]
+    assert guid("account", 2) in life.vendor.tables["accounts"].rows
+    assert guid("account", 2) not in life.documents("accounts")
