@@ -12,7 +12,7 @@ import pytest
 
 from data import sim
 from data.sim.access import Call, Reply
-from data.sim.engine import Simulator
+from data.sim.engine import Fault, Simulator
 from model import conform, staging
 from tests.connectors.conformance import Conformance
 from tests.connectors.harness import Harness
@@ -350,3 +350,50 @@ def test_money_becomes_rows(connect: Callable[..., Harness]) -> None:
     assert rows(life, "SELECT count(*) FROM staging.allocation WHERE receipt_id = 'line-6508'") == [(1,)]
     entered = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
     assert rows(life, "SELECT entered_at FROM staging.invoice WHERE source_id = '3001'") == [(entered,)]
+
+
+def test_a_lost_opportunity_is_an_archived_one(connect: Callable[..., Harness]) -> None:
+    life = connect("odoo")
+    life.sync("crm.lead")
+    deal = next(
+        key for key, row in life.vendor.tables["crm.lead"].rows.items() if row["active"] and row["probability"] < 100
+    )
+    life.vendor.clock.advance(hours=1)
+    life.vendor.tables["crm.lead"].edit(deal, active=False, probability=0.0)
+    life.sync("crm.lead", minutes=1)
+    conform.stage(life.instance)
+    sql = (
+        f"SELECT is_closed, is_won, is_deleted FROM staging.opportunity WHERE source_id = '{deal}' AND seen_to IS NULL"
+    )
+    assert rows(life, sql) == [(True, False, False)]
+
+
+def test_a_quotation_is_an_order_in_another_state(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    for row_id, state in (("900", "sent"), ("901", "done"), ("902", "cancel")):
+        vendor.tables["sale.order"].edit(row_id, state=state)
+    life = connect("odoo", vendor)
+    life.sync("sale.order")
+    conform.stage(life.instance)
+    sql = "SELECT document_status, is_void FROM staging.sales_order WHERE source_id IN ('900', '901', '902')"
+    assert rows(life, f"{sql} ORDER BY source_id") == [("submitted", False), ("approved", False), ("approved", True)]
+
+
+def test_a_credit_note_is_positive_and_only_its_type_says_what_it_is(connect: Callable[..., Harness]) -> None:
+    life = connect("odoo")
+    life.sync("account.move")
+    conform.stage(life.instance)
+    note = life.documents("account.move")["3100"]
+    assert (note["move_type"], note["amount_total"] > 0) == ("out_refund", True)
+    assert rows(life, "SELECT source_id, gross_amount FROM staging.credit_note") == [("3100", Decimal("100.50"))]
+    assert rows(life, "SELECT count(*) FROM staging.invoice WHERE source_id = '3100'") == [(0,)]
+
+
+def test_a_hosted_server_that_is_asked_too_often_is_waited_for(
+    connect: Callable[..., Harness], waits: list[float]
+) -> None:
+    life = connect("odoo")
+    life.vendor.faults = [Fault("status", status=429, times=2, path="res.partner")]
+    life.sync("res.partner")
+    assert len(waits) == 2
+    assert life.missing("res.partner") == (set(), set())
