@@ -305,3 +305,36 @@ def test_a_cancelled_order_is_void_and_its_amendment_is_a_document_of_its_own(co
     conform.stage(life.instance)
     sql = "SELECT number, is_void FROM staging.sales_order WHERE number LIKE 'SAL-ORD-00003%' AND seen_to IS NULL"
     assert sorted(rows(life, sql)) == [("SAL-ORD-00003", True), ("SAL-ORD-00003-1", False)]
+
+
+def test_a_return_has_negative_totals_and_is_a_credit_note_of_a_positive_amount(
+    connect: Callable[..., Harness],
+) -> None:
+    life = connect("erpnext")
+    life.sync("Sales_Invoice")
+    conform.stage(life.instance)
+    assert life.documents("Sales_Invoice")["ACC-SINV-RET-1"]["grand_total"] == -100.5
+    assert rows(life, "SELECT number, gross_amount FROM staging.credit_note") == [("ACC-SINV-RET-1", Decimal("100.50"))]
+    assert rows(life, "SELECT count(*) FROM staging.invoice WHERE number = 'ACC-SINV-RET-1'") == [(0,)]
+
+
+def test_amounts_in_the_currency_of_the_company_are_not_taken_for_those_of_the_invoice(
+    connect: Callable[..., Harness],
+) -> None:
+    vendor = Vendor()
+    for row in vendor.tables["Sales_Invoice"].rows.values():
+        row |= {"base_grand_total": row["grand_total"] * 7, "base_rounded_total": 7777.0, "conversion_rate": 7.0}
+    life = connect("erpnext", vendor)
+    life.sync("Sales_Invoice")
+    conform.stage(life.instance)
+    sql = "SELECT gross_amount, currency, exchange_rate FROM staging.invoice WHERE number = 'ACC-SINV-00001'"
+    assert rows(life, sql) == [(Decimal("1000.00"), "CNY", Decimal(7))]
+
+
+def test_a_contact_is_linked_to_its_customer_by_a_child_row_among_others(connect: Callable[..., Harness]) -> None:
+    life = connect("erpnext")
+    life.sync("Contact")
+    conform.stage(life.instance)
+    links = next(row for row in life.documents("Contact").values() if row["full_name"] == "Jonas Beispiel1")["links"]
+    assert [link["link_doctype"] for link in links] == ["Supplier", "Customer"]
+    assert rows(life, "SELECT customer_id FROM staging.contact WHERE name = 'Jonas Beispiel1'") == [(name_of(1),)]
