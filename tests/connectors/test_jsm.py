@@ -258,3 +258,34 @@ def test_documents_become_rows_with_their_sla_history_and_people(connect: Callab
     ]
     assert rows(life, "SELECT count(*) FROM staging.employee") == [(6,)]
     assert rows(life, "SELECT count(*), count(DISTINCT customer_id) FROM staging.contact") == [(31, 23)]
+
+
+def test_rich_text_is_a_tree_and_becomes_plain_words(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    words = [{"type": "text", "text": "Pumpe "}, {"type": "text", "text": "steht 停机", "marks": [{"type": "strong"}]}]
+    item = {"type": "listItem", "content": [{"type": "paragraph", "content": [{"type": "text", "text": "E12"}]}]}
+    tree = [{"type": "paragraph", "content": words}, {"type": "bulletList", "content": [item]}]
+    vendor.tables["issues"].edit("10404", fields__description={"type": "doc", "version": 1, "content": tree})
+    vendor.tables["issues"].edit("10405", fields__description=None)
+    life = connect("jsm", vendor)
+    life.sync("issues")
+    assert life.documents("issues")["10404"]["fields"]["description"] == "Pumpe steht 停机\nE12"
+    assert life.documents("issues")["10405"]["fields"]["description"] == ""
+
+
+def test_an_offset_without_a_colon_is_an_instant(connect: Callable[..., Harness]) -> None:
+    life = connect("jsm")
+    life.sync("issues")
+    assert life.documents("issues")["10404"]["fields"]["created"] == "2026-05-04T10:00:00.000+0200"
+    conform.stage(life.instance)
+    assert rows(life, "SELECT created_at FROM staging.ticket WHERE source_id = '10404'") == [(START,)]
+
+
+def test_the_history_is_asked_for_at_its_issue_because_a_search_cuts_it_short(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.short = 1
+    life = connect("jsm", vendor)
+    life.sync()
+    assert life.missing("changelog") == (set(), set())
+    assert not any("expand" in body for body in searches(life))
+    assert len([call for call in vendor.calls if call.path.endswith("/10404/changelog")]) > 1

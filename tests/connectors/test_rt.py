@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from data import sim
-from data.sim.access import Basic
+from data.sim.access import Basic, Reply
 from data.sim.table import START
 from model import conform, staging
 from tests.connectors.conformance import Conformance
@@ -264,3 +264,26 @@ def test_a_code_that_only_tickets_name_is_a_customer_as_long_as_one_does(connect
     assert said() == [("C-9999", "C-9999")]
     tickets.edit("107", CustomFields=before["107"])
     assert said() == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 412])
+def test_an_error_is_told_in_its_own_words(connect: Callable[..., Harness], status: int) -> None:
+    life = connect("rt")
+    life.vendor.handle = lambda _call: Reply(status, {"message": "said in words"})  # type: ignore[method-assign]
+    (result,) = life.results("tickets")
+    assert result.state == "failed"
+    assert "said in words" in (result.error or "")
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_redirect_to_the_login_page_is_a_refused_sign_in(connect: Callable[..., Harness]) -> None:
+    """What a server says to a failed sign-in that it takes for a browser's."""
+    life = connect("rt")
+    life.sync("tickets")
+    page = Reply(302, "", {"location": f"{life.vendor.url}/NoAuth/Login.html"})
+    life.vendor.handle = lambda _call: page  # type: ignore[method-assign]
+    (result,) = life.results("tickets", days=1)
+    assert result.state == "failed"
+    assert "redirected" in (result.error or "")
+    assert "credentials" in (result.remedy or "")
+    assert life.missing("tickets") == (set(), set())
