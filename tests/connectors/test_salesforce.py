@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, date, datetime
 from itertools import chain, repeat
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from data.demo import timing
 from data.sim.access import Call, Reply
+from model import conform, staging
 from ops import secrets
 from tests.connectors.harness import Harness
 
@@ -259,3 +260,38 @@ def test_offset_stops_at_2000_rows_and_is_never_used(life: Any) -> None:
     life.sync(days=1)
     assert queries(life)
     assert not any("OFFSET" in text.upper() for text in queries(life))
+
+
+def staged(life: Any, sql: str) -> list[tuple[Any, ...]]:
+    conform.stage(life.instance)
+    with staging.open_warehouse(life.instance) as con:
+        return con.execute(sql).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("who", "what", "owner", "kept"),
+    [
+        ("003AAA", "006AAA", "005AAA", ("003AAA", "006AAA", "005AAA")),
+        ("00QAAA", "001AAA", "00GAAA", (None, None, None)),
+        (None, "500AAA", "005AAA", (None, None, "005AAA")),
+        (None, None, "005AAA", (None, None, "005AAA")),
+    ],
+    ids=["contact and opportunity", "lead, account and queue", "case", "nothing"],
+)
+def test_a_task_may_be_with_a_lead_about_anything_and_of_a_queue(
+    life: Any, who: str | None, what: str | None, owner: str, kept: tuple[str | None, ...]
+) -> None:
+    """An id that is not of the object wanted is no reference to it."""
+    row = next(row for row in table(life, "Task") if not row["IsDeleted"])
+    touch(life, row, WhoId=who, WhatId=what, OwnerId=owner)
+    life.sync("Task")
+    sql = "SELECT contact_id, opportunity_id, employee_id FROM staging.interaction"
+    assert staged(life, f"{sql} WHERE source_id = '{row['Id']}'") == [kept]
+
+
+def test_an_offset_without_a_colon_is_an_instant_and_a_date_has_no_zone(life: Any) -> None:
+    row = next(row for row in table(life, "Opportunity") if not row["IsDeleted"])
+    touch(life, row, CreatedDate="2026-01-02T23:15:22.000+0000", CloseDate="2026-09-30")
+    life.sync("Opportunity")
+    sql = f"SELECT created_at, close_on FROM staging.opportunity WHERE source_id = '{row['Id']}'"
+    assert staged(life, sql) == [(datetime(2026, 1, 2, 23, 15, 22, tzinfo=UTC), date(2026, 9, 30))]
