@@ -311,3 +311,45 @@ def test_documents_become_rows_in_the_shops_money(staged: Harness) -> None:
     assert rows(life, "SELECT name, is_active FROM staging.product WHERE code = 'P-008'") == [
         ("Wärmepumpe 热泵 8 - Standard", False)
     ]
+
+
+@pytest.mark.parametrize("changes", [{"status": "FAILURE"}, {"status": "PENDING"}, {"test": True}, {"kind": "VOID"}])
+def test_a_transaction_without_money_is_no_receipt(connect: Callable[..., Harness], changes: dict[str, Any]) -> None:
+    """One that failed, is not through, is a trial or only ends a reservation."""
+    vendor = Vendor()
+    moved = vendor.tables["orders"].rows["5004"]["transactions"]
+    vendor.tables["orders"].edit("5004", transactions=[{**one, **changes} for one in moved])
+    life = connect("shopify", vendor)
+    life.sync("orders")
+    conform.stage(life.instance)
+    assert "AUTHORIZATION" in {one["kind"] for one in moved}
+    assert rows(life, "SELECT amount FROM staging.receipt WHERE number LIKE '#1004-%'") == []
+    assert rows(life, "SELECT kind FROM staging.allocation WHERE invoice_id = '5004' AND kind = 'receipt'") == []
+
+
+def test_closed_and_cancelled_orders_are_read_like_the_others(connect: Callable[..., Harness]) -> None:
+    vendor = Vendor()
+    vendor.tables["orders"].edit("5002", closedAt="2026-05-09T00:00:00Z")
+    life = connect("shopify", vendor)
+    life.sync("orders")
+    assert life.missing("orders") == (set(), set())
+    assert life.documents("orders")["5005"]["cancelledAt"]
+    assert not any("status:" in str(call.body.get("variables")) for call in vendor.calls)
+
+
+def test_a_deleted_order_leaves_nothing_and_is_found_by_comparing_ids(connect: Callable[..., Harness]) -> None:
+    life = connect("shopify")
+    life.sync("orders")
+    life.vendor.remove("orders", "5003")
+    for _ in range(3):
+        life.sync("orders", days=1)
+    assert life.missing("orders") == (set(), set())
+
+
+def test_a_refused_token_is_told_in_one_text_instead_of_a_list(connect: Callable[..., Harness]) -> None:
+    life = connect("shopify")
+    words = "[API] Invalid API key or access token"
+    life.vendor.handle = lambda _call: Reply(401, {"errors": words})  # type: ignore[method-assign]
+    (result,) = life.results("customers")
+    assert (result.error or "").endswith(words)
+    assert "credentials" in (result.remedy or "")
