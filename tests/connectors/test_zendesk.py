@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from data.demo import timing
 from data.demo.simulators.base import answer
 from data.sim.access import Reply
 from ingest import landing
-from model import conform
+from model import conform, staging
 from tests.connectors.harness import Harness
 
 Connect = Callable[..., Harness]
@@ -234,3 +235,57 @@ def test_an_error_is_a_text_or_a_table_and_is_told_either_way(life: Any, body: d
     life.vendor.instead = lambda _call: Reply(400, body)
     error = life.results("tickets")[0].error or ""
     assert error.endswith("said in words"), error
+
+
+def test_the_user_is_the_address_with_the_word_token(life: Any) -> None:
+    life.sync("tickets")
+    given = life.vendor.calls[0].headers["authorization"].removeprefix("Basic ")
+    assert base64.b64decode(given).decode() == f"{life.vendor.settings()['email']}/token:{life.clear['api_token']}"
+
+
+def test_a_page_has_at_most_a_thousand_rows_and_says_so(life: Any) -> None:
+    life.sync()
+    asked = life.vendor.asked("incremental/tickets") + life.vendor.asked("incremental/users")
+    assert {call.query["per_page"] for call in asked if "per_page" in call.query} == {"1000"}
+
+
+def test_a_closed_ticket_that_a_search_no_longer_shows_is_in_the_export(life: Any) -> None:
+    """Archived after some months: searches omit it, so none is ever asked."""
+    life.sync()
+    old = {str(row["id"]) for row in table(life) if row["status"] == "closed"}
+    assert old
+    assert old <= set(life.documents("tickets"))
+    assert not life.vendor.asked("search")
+    assert not any("exclude_deleted" in call.query for call in life.vendor.calls)
+
+
+def test_a_merged_ticket_is_closed_and_no_deletion(life: Any) -> None:
+    """The loser keeps its number; a tag and the way it was closed say that it was merged."""
+    life.sync("tickets")
+    row = next(row for row in table(life) if row["status"] == "open")
+    life.vendor.clock.advance(hours=1)
+    touch(life, row, status="closed", tags=["closed_by_merge"])
+    landed = life.sync("tickets", minutes=5)["tickets"]
+    assert (landed.rows_landed, landed.rows_deleted) == (1, 0)
+    conform.stage(life.instance)
+    with staging.open_warehouse(life.instance) as con:
+        sql = "SELECT status, is_deleted FROM staging.ticket WHERE source_id = ? AND seen_to IS NULL"
+        assert con.execute(sql, [str(row["id"])]).fetchall() == [("closed", False)]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_that_fails_may_say_how_long_to_wait(life: Any, waits: list[float], status: int) -> None:
+    refused = iter([Reply(status, {"error": "Unavailable"}, {"retry-after": "17"})])
+    life.vendor.instead = lambda call: next(refused, None) if "incremental/tickets" in call.path else None
+    life.sync("tickets")
+    assert waits == [17.0]
+    assert set(life.documents("tickets")) == living(life)
+
+
+def test_a_deleted_organization_says_when_and_ends(life: Any) -> None:
+    life.sync("organizations")
+    row = table(life, "organizations")[3]
+    life.vendor.clock.advance(hours=1)
+    touch(life, row, deleted_at=timing.utc(int(life.vendor.clock.now.timestamp())))
+    assert life.sync("organizations", minutes=5)["organizations"].rows_deleted == 1
+    assert str(row["id"]) not in life.documents("organizations")
