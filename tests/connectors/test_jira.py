@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ import pytest
 
 from data.demo import timing
 from data.sim.access import Call, Reply
+from model import conform, staging
 from tests.connectors.harness import Harness
 
 Connect = Callable[..., Harness]
@@ -210,3 +211,28 @@ def test_a_query_that_is_refused_is_told_in_its_own_words(life: Any) -> None:
     body = {"errorMessages": ["The value of updated is not valid"], "errors": {"jql": "not valid"}}
     life.vendor.instead = lambda call: Reply(400, body) if "search/jql" in call.path else None
     assert "The value of updated is not valid" in (life.results("issues")[0].error or "")
+
+
+def test_an_offset_without_a_colon_is_an_instant(life: Any) -> None:
+    """The day is the one in the zone of the mapping, which is UTC."""
+    row = table(life)[3]
+    touch(life, row, resolutiondate="2026-01-02T23:30:00.431-0500")
+    life.sync("issues")
+    conform.stage(life.instance)
+    with staging.open_warehouse(life.instance) as con:
+        sql = "SELECT done_on FROM staging.milestone WHERE source_id = ? AND seen_to IS NULL"
+        assert con.execute(sql, [row["id"]]).fetchall() == [(date(2026, 1, 3),)]
+
+
+def test_an_early_warning_of_the_limit_is_no_error(life: Any) -> None:
+    near = {"x-ratelimit-nearlimit": "true", "ratelimit-reason": "jira-quota-global-based"}
+    answers = iter([Reply(200, {"issues": [], "isLast": True}, near)])
+    life.vendor.instead = lambda call: next(answers, None) if "search/jql" in call.path else None
+    assert life.results("issues")[0].state == "done"
+
+
+def test_a_person_who_left_is_read_and_not_active(life: Any) -> None:
+    row = next(row for row in table(life, "users") if row.get("accountType") == "atlassian")
+    row["active"] = False
+    life.sync("users")
+    assert life.documents("users")[row["accountId"]]["active"] is False
