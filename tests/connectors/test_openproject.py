@@ -287,3 +287,23 @@ def test_documents_become_rows(connect: Callable[..., Harness]) -> None:
         ("e000", "Mara Muster0", "staff0@example.com", True),
         ("e005", "Emil Muster5", "staff5@example.com", False),
     ]
+
+
+def test_an_error_is_told_in_its_sentence_for_people(connect: Callable[..., Harness]) -> None:
+    life = connect("openproject")
+    refusal = life.vendor.refuse(400, "said in words")
+    life.vendor.handle = lambda _call: refusal  # type: ignore[method-assign]
+    assert (life.results("projects")[0].error or "").endswith("said in words")
+
+
+def test_a_link_to_nothing_is_nothing(connect: Callable[..., Harness]) -> None:
+    """An unset reference is there, with an address that is null."""
+    vendor = Vendor()
+    row = vendor.tables["work_packages"].rows["1501"]
+    nothing = {"href": None, "title": None}
+    row["_links"] = {**row["_links"], "assignee": nothing, "responsible": nothing, "parent": nothing}
+    life = connect("openproject", vendor)
+    life.sync()
+    assert conform.stage(life.instance).counts.rejected == 0
+    sql = "SELECT owner_id FROM staging.milestone WHERE source_id = 'work_package-1501'"
+    assert rows(life, sql) == [(None,)]

@@ -178,3 +178,27 @@ def test_an_error_is_told_in_its_own_words(connect: Connect) -> None:
             return self.refuse(422, "Updated is invalid") if call.path == "/issues.json" else reply
 
     assert (connect("redmine", Picky()).results("issues")[0].error or "").endswith("Updated is invalid")
+
+
+def test_the_key_stands_in_a_header_because_a_name_may_need_a_second_factor(connect: Connect) -> None:
+    life = connect("redmine")
+    life.sync("users")
+    assert {call.headers["x-redmine-api-key"] for call in life.vendor.calls} == {life.clear["key"]}
+    assert not any("authorization" in call.headers or "key" in call.query for call in life.vendor.calls)
+
+
+def test_a_list_without_counters_is_read_to_its_end(connect: Connect) -> None:
+    """A proxy may send X-Redmine-Nometa: no total, no limit, no offset."""
+    vendor = Vendor()
+    whole = vendor.handle
+
+    def bare(call: Call) -> Reply:
+        reply: Reply = whole(call)
+        if isinstance(reply.body, dict):
+            reply.body = {k: v for k, v in reply.body.items() if k not in {"total_count", "offset", "limit"}}
+        return reply
+
+    vendor.handle = bare
+    life = connect("redmine", vendor)
+    life.sync("issues")
+    assert life.missing("issues") == (set(), set())
