@@ -246,3 +246,17 @@ def test_a_query_is_never_paged_deep_but_begun_anew_at_the_last_stamp(connect: C
     reading = [call for call in life.vendor.calls if "ORDERBYsys_updated_on" in call.query.get("sysparm_query", "")]
     assert len(reading) > 5
     assert max(call.number("sysparm_offset", 0) for call in reading) <= 3
+
+
+def test_a_limit_that_ends_at_a_unix_instant_is_waited_for(
+    connect: Callable[..., Harness], waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = connect("servicenow")
+    whole, now = life.vendor.handle, life.vendor.clock.now
+    reset = {"x-ratelimit-reset": str(int(now.timestamp()) + 60), "x-ratelimit-rule": "all users"}
+    refused = iter([Reply(429, {"error": {"message": "Rate limit exceeded"}}, reset)])
+    life.vendor.handle = lambda call: next(refused, None) or whole(call)  # type: ignore[method-assign]
+    monkeypatch.setattr("ops.clock.wall", lambda: now)
+    life.sync("incident", seconds=0)
+    assert waits == [60.0]
+    assert life.missing("incident") == (set(), set())

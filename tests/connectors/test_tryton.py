@@ -11,6 +11,7 @@ import polars as pl
 
 from data import sim
 from data.sim.access import Call, Reply
+from data.sim.engine import Fault
 from data.sim.table import START
 from data.sim.vendors.tryton import money
 from model import conform, staging
@@ -216,3 +217,37 @@ def test_what_a_rule_hid_and_shows_later_comes_with_the_weekly_reading(connect: 
     assert life.sync("sale.sale", hours=2)["sale.sale"].rows_landed == 0
     life.sync("sale.sale", days=7)
     assert done in life.documents("sale.sale")
+
+
+def test_a_session_has_two_parts_before_and_three_later(connect: Connect) -> None:
+    """What follows the token is the address of a bus, and of no use here."""
+    for kept in (2, 3):
+        vendor = Vendor()
+        whole = vendor.auth.sign_in
+
+        def sign_in(call: Call, simulator: Any, whole: Any = whole, kept: int = kept) -> Reply | None:
+            reply: Reply | None = whole(call, simulator)
+            if reply is not None:
+                reply.body["result"] = reply.body["result"][:kept]
+            return reply
+
+        vendor.auth.sign_in = sign_in
+        life = connect("tryton", vendor)
+        life.sync("party.party")
+        assert life.missing("party.party") == (set(), set())
+
+
+def test_a_database_that_takes_too_long_is_asked_again(connect: Connect, waits: list[float]) -> None:
+    life = connect("tryton")
+    life.vendor.faults = [Fault("status", status=408, times=2, after=3)]
+    life.sync("party.party")
+    assert len(waits) == 2
+    assert life.missing("party.party") == (set(), set())
+
+
+def test_a_database_that_is_not_there_is_named(connect: Connect) -> None:
+    life = connect("tryton", database="nowhere")
+    life.vendor.handle = lambda _call: Reply(404, "")  # type: ignore[method-assign]
+    (result,) = life.results("party.party")
+    assert "nowhere" in (result.error or "")
+    assert "database" in (result.remedy or "")
