@@ -89,7 +89,7 @@ def test_no_change_is_lost_in_the_hour_that_comes_twice(life: Any, monkeypatch: 
     class Later(datetime):
         """Jira reads an ambiguous minute as the second of the two."""
 
-        def replace(self, **fields: Any) -> Any:
+        def replace(self, **fields: Any) -> Any:  # type: ignore[override]
             return super().replace(**fields, fold=1)
 
     monkeypatch.setattr("data.demo.simulators.jira.ZONE", zone)

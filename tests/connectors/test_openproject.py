@@ -292,7 +292,7 @@ def test_documents_become_rows(connect: Callable[..., Harness]) -> None:
 def test_an_error_is_told_in_its_sentence_for_people(connect: Callable[..., Harness]) -> None:
     life = connect("openproject")
     refusal = life.vendor.refuse(400, "said in words")
-    life.vendor.handle = lambda _call: refusal  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: refusal  # type: ignore[method-assign,assignment]
     assert (life.results("projects")[0].error or "").endswith("said in words")
 
 

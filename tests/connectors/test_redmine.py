@@ -170,7 +170,7 @@ def test_rest_that_is_switched_off_answers_403_without_a_word(connect: Connect) 
 
 
 def test_an_error_is_told_in_its_own_words(connect: Connect) -> None:
-    class Picky(Vendor):  # type: ignore[misc,valid-type]
+    class Picky(Vendor):  # type: ignore[misc]
         """Understands no filter."""
 
         def handle(self, call: Call) -> Reply:

@@ -269,7 +269,7 @@ def test_a_code_that_only_tickets_name_is_a_customer_as_long_as_one_does(connect
 @pytest.mark.parametrize("status", [400, 404, 412])
 def test_an_error_is_told_in_its_own_words(connect: Callable[..., Harness], status: int) -> None:
     life = connect("rt")
-    life.vendor.handle = lambda _call: Reply(status, {"message": "said in words"})  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: Reply(status, {"message": "said in words"})  # type: ignore[method-assign,assignment]
     (result,) = life.results("tickets")
     assert result.state == "failed"
     assert (result.error or "").endswith("said in words")
@@ -281,7 +281,7 @@ def test_a_redirect_to_the_login_page_is_a_refused_sign_in(connect: Callable[...
     life = connect("rt")
     life.sync("tickets")
     page = Reply(302, "", {"location": f"{life.vendor.url}/NoAuth/Login.html"})
-    life.vendor.handle = lambda _call: page  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: page  # type: ignore[method-assign,assignment]
     (result,) = life.results("tickets", days=1)
     assert result.state == "failed"
     assert "redirected" in (result.error or "")

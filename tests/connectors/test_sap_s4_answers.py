@@ -19,7 +19,7 @@ Vendor = sim.load("sap_s4")
 def test_an_error_is_told_in_its_own_words_that_stand_beside_their_language(connect: Callable[..., Harness]) -> None:
     life = connect("sap_s4")
     refusal = life.vendor.refuse(400, "said in words")
-    life.vendor.handle = lambda _call: refusal  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: refusal  # type: ignore[method-assign,assignment]
     error = life.results("A_SalesOrder")[0].error or ""
     assert error.endswith("said in words"), error
 
@@ -40,7 +40,7 @@ def test_a_login_page_with_a_good_status_is_no_empty_list(connect: Callable[...,
     life = connect("sap_s4")
     life.sync("A_SalesOrder")
     page = Reply(200, LOGIN_PAGE, {"content-type": "text/html"})
-    life.vendor.handle = lambda _call: page  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: page  # type: ignore[method-assign,assignment]
     for _ in range(3):
         (result,) = life.results("A_SalesOrder", days=1)
         assert result.state == "failed"

@@ -349,7 +349,7 @@ def test_a_deleted_order_leaves_nothing_and_is_found_by_comparing_ids(connect: C
 def test_a_refused_token_is_told_in_one_text_instead_of_a_list(connect: Callable[..., Harness]) -> None:
     life = connect("shopify")
     words = "[API] Invalid API key or access token"
-    life.vendor.handle = lambda _call: Reply(401, {"errors": words})  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: Reply(401, {"errors": words})  # type: ignore[method-assign,assignment]
     (result,) = life.results("customers")
     assert (result.error or "").endswith(words)
     assert "credentials" in (result.remedy or "")

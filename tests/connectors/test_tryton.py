@@ -76,7 +76,7 @@ def test_inactive_records_are_read_though_a_search_leaves_them_out(connect: Conn
 
 
 def test_an_error_comes_with_http_200_and_is_told_in_its_own_words(connect: Connect) -> None:
-    class Failing(Vendor):  # type: ignore[misc,valid-type]
+    class Failing(Vendor):  # type: ignore[misc]
         """Reading parties fails."""
 
         def handle(self, call: Call) -> Reply:
@@ -247,7 +247,7 @@ def test_a_database_that_takes_too_long_is_asked_again(connect: Connect, waits: 
 
 def test_a_database_that_is_not_there_is_named(connect: Connect) -> None:
     life = connect("tryton", database="nowhere")
-    life.vendor.handle = lambda _call: Reply(404, "")  # type: ignore[method-assign]
+    life.vendor.handle = lambda _call: Reply(404, "")  # type: ignore[method-assign,assignment]
     (result,) = life.results("party.party")
     assert "nowhere" in (result.error or "")
     assert "database" in (result.remedy or "")
