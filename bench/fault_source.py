@@ -35,7 +35,7 @@ class Muddle:
         self.met: Counter[str] = Counter()
         # a keyset or a page that is checked against the one before needs the order it asks for
         self.may_muddle = all(one.page.type in _MUDDLED and not one.page.restart for one in spec.streams)
-        self._last: list[Any] = []
+        self._path, self._last = "", list[Any]()
         # what holds others takes them along: so many at once rightly stop at the safety stop
         self._holders = {one.parent.stream for one in spec.streams if one.parent} | {"projects"}
         self._answer: Callable[[Call], Reply] = vendor.handle
@@ -49,8 +49,8 @@ class Muddle:
         reply = self._broken() if self.is_on and self.dice.random() < self.rate else None
         if reply is None:
             reply = self._answer(call)
-            if self.is_on and self.may_muddle and reply.status == 200 and self.dice.random() < 2 * self.rate:
-                reply = self._muddled(reply)
+            if self.is_on and self.may_muddle and reply.status == 200:
+                reply = self._muddled(call.path, reply, is_whole=self.dice.random() >= 2 * self.rate)
         reply.headers = {"Date": format_datetime(self.vendor.clock.now, usegmt=True), **reply.headers}
         return reply
 
@@ -72,13 +72,16 @@ class Muddle:
             return self.vendor.refuse(int(kind[:3]), "injected fault", **headers)
         return None
 
-    def _muddled(self, reply: Reply) -> Reply:
-        """The same records in another order, or with some of the page before once more."""
+    def _muddled(self, path: str, reply: Reply, *, is_whole: bool) -> Reply:
+        """The records in another order, or with some of the page before once more; `is_whole`: as they were."""
         value = orjson.loads(reply.content()) if reply.body else None
         records = _longest(value)
         if records is None:
             return reply
-        before, self._last = self._last, list(records)
+        before = self._last if self._path == path else []
+        self._path, self._last = path, list(records)
+        if is_whole:
+            return reply
         if self.dice.random() < 0.5:
             self.met["reorder"] += 1
             self.dice.shuffle(records)

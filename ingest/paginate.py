@@ -123,7 +123,7 @@ def _by_offset(page: PageSpec, state: State, answer: Answer, ids: list[str], whe
 def _by_number(page: PageSpec, state: State, answer: Answer, ids: list[str]) -> State | None:
     if not ids or ids == state["tail"]:
         return None
-    read = state["read"] + len(ids)
+    read = state["read"] + len(set(ids).difference(state["tail"]))  # what the page before held is not counted twice
     total = find(answer.payload, page.total) if page.total else None
     if total is not None and read >= int(total):
         return None

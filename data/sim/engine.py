@@ -94,8 +94,9 @@ class Simulator(ABC):
         return self.tables[stream].like(self.new_id(stream))
 
     def new_id(self, stream: str) -> Any:
-        """An id that no record of the stream has."""
-        return max(int(row_id) for row_id in self.tables[stream].rows) + 1000
+        """An id that no record of the stream has or had."""
+        table = self.tables[stream]
+        return max(int(row_id) for row_id in (*table.rows, *table.gone)) + 1000
 
     def remove(self, stream: str, row_id: str) -> None:
         """Delete a record the vendor's way."""

@@ -81,10 +81,17 @@ class Table:
             put(row, path, self.write(moment))
         self.changed[str(get(row, self.key))] = moment
 
+    @property
+    def made(self) -> int:
+        """How many rows there ever were: no vendor gives an id twice."""
+        return len(self.rows) + len(self.gone)
+
     def add(self, row: Record, *, late_s: float = 0) -> str:
         """A new row, stamped now (or `late_s` earlier: a transaction that was long in committing); its id."""
-        self._stamp(row, self.clock.now - timedelta(seconds=late_s))
         row_id = str(get(row, self.key))
+        if row_id in self.gone:
+            raise ValueError(f"{row_id} was deleted: ids are given once")
+        self._stamp(row, self.clock.now - timedelta(seconds=late_s))
         self.rows[row_id] = row
         return row_id
 

@@ -244,6 +244,25 @@ def test_page_numbers_and_a_last_page_that_repeats(tmp_path: Path) -> None:
     assert len(documents(instance, "things")) == 30
 
 
+def test_a_page_that_brings_rows_of_the_one_before_once_more_ends_no_list(tmp_path: Path) -> None:
+    """Rows counted twice would reach the total before the last page."""
+    stream = OFFSET.replace(
+        'type = "offset", limit = 10, total = "total", overlap = 3',
+        'type = "number", limit = 10, total = "total"',
+    ).replace("{page.offset}", "{page.number}")
+
+    def handle(seen: Seen) -> Any:
+        number = int(seen.query["offset"])
+        again = 10 if number == 2 else 0
+        return {"items": rows(30)[(number - 1) * 10 - again : number * 10], "total": 30}
+
+    with serving(handle) as fake:
+        instance = make_instance(tmp_path, fake.url, stream)
+        sync(instance, "src")
+        assert len(fake.seen) == 3
+    assert len(documents(instance, "things")) == 30
+
+
 def test_window_overlaps_and_is_floored_to_the_vendor_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C360_NOW", "2026-08-01T10:00:30Z")
     spec = IncrementalSpec(type="window", overlap_s=600, granularity_s=60)

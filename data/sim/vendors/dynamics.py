@@ -97,7 +97,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> str:
         """Ids are made at random; here they count up."""
-        return guid(NAMES[stream], 9000 + len(self.tables[stream].rows))
+        return guid(NAMES[stream], 9000 + self.tables[stream].made)
 
     def merge(self, stream: str, loser: str, survivor: str) -> None:
         """The loser stays, inactive, and names its survivor."""

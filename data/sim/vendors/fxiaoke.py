@@ -215,7 +215,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> str:
         """An id after all others."""
-        return "FSUID_9999" if stream == "users" else key(stream, 0xFFFF00 + len(self.tables[stream].rows))
+        return "FSUID_9999" if stream == "users" else key(stream, 0xFFFF00 + self.tables[stream].made)
 
     def void(self, stream: str, row_id: str) -> None:
         """作废: the record stays and says so; recoverable. What `remove` does is the second step, 删除."""

@@ -147,7 +147,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> Any:
         """Account ids are no numbers; the others are, as text."""
-        return f"5b10x{len(self.tables[stream].rows)}" if stream == "users" else str(super().new_id(stream))
+        return f"5b10x{self.tables[stream].made}" if stream == "users" else str(super().new_id(stream))
 
     def add(self, stream: str) -> str:
         """A new issue has a key of its own."""

@@ -144,7 +144,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> str:
         """An id made after all others."""
-        return f"5f{len(self.calls):06x}{len(self.tables[stream].rows):016x}"
+        return f"5f{len(self.calls):06x}{self.tables[stream].made:016x}"
 
     def remove(self, stream: str, row_id: str) -> None:
         """To the recycle bin: the row stays and says so."""

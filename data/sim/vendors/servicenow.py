@@ -131,7 +131,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> str:
         """An id that no record has."""
-        return sys_id(stream, 1_000_000 + len(self.tables[stream].rows))
+        return sys_id(stream, 1_000_000 + self.tables[stream].made)
 
     @route("GET", "/api/now/v2/table/{table}")
     def listed(self, call: Call) -> Reply:

@@ -98,7 +98,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> str:
         """A code beyond all others."""
-        code = f"ZZ{len(self.tables[stream].rows):04}"
+        code = f"ZZ{self.tables[stream].made:04}"
         return key(code) if self.tables[stream].key == "key" else code
 
     def add(self, stream: str) -> str:

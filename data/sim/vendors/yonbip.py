@@ -112,7 +112,7 @@ class Vendor(Simulator):
 
     def new_id(self, stream: str) -> str:
         """A later id."""
-        return key(90, len(self.tables[stream].rows))
+        return key(90, self.tables[stream].made)
 
     @route("GET", "/open-auth/dataCenter/getGatewayAddress")
     def addresses(self, call: Call) -> Any:
