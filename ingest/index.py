@@ -26,6 +26,7 @@ create table if not exists run_rows (
 create table if not exists seen (id text primary key) without rowid;
 create table if not exists watched (id text primary key) without rowid;
 create table if not exists watching (id text primary key) without rowid;
+create table if not exists strangers (id text primary key, is_asked integer not null) without rowid;
 create table if not exists meta (name text primary key, value text not null);
 create index if not exists rows_by_parent on rows (parent_id) where parent_id is not null;
 create index if not exists run_rows_by_parent on run_rows (parent_id) where parent_id is not null;
@@ -33,6 +34,7 @@ create index if not exists run_rows_by_parent on run_rows (parent_id) where pare
 
 Row = tuple[str, str, str | None, bool]
 _MANY = 50
+_MOST_STRANGERS = 100_000
 
 
 class Index:
@@ -44,6 +46,7 @@ class Index:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._db = self._open()
         self._top = (0, "")
+        self._strangers: list[tuple[str, bool]] | None = None
         self._catch_up()
         self._is_new = not self._db.execute("select 1 from rows limit 1").fetchone()
 
@@ -198,6 +201,22 @@ class Index:
         )
         return [row[0] for row in rows]
 
+    def settle_strangers(self) -> bool:
+        """Whether ids that a sweep has listed twice running are known to nobody: only a full read can bring them.
+
+        One full read is asked for; what it does not bring is no record of this stream and is not asked for again.
+        """
+        rows = self._db.execute(
+            "select seen.id, strangers.is_asked from seen left join strangers on strangers.id = seen.id"
+            " where seen.id not in (select id from rows) and seen.id not in (select id from run_rows) limit ?",
+            (_MOST_STRANGERS + 1,),
+        ).fetchall()
+        if len(rows) > _MOST_STRANGERS:
+            return False
+        # a first time may be a record made since the list of changes was read
+        self._strangers = [(row_id, is_asked is not None) for row_id, is_asked in rows]
+        return any(is_asked == 0 for _, is_asked in rows)
+
     def commit(self, run_id: str, suspected: list[str] | None, *, watched: bool = False) -> None:
         """Make this run's rows the newest state; `suspected` replaces the list of ids missed once (None keeps it).
 
@@ -216,6 +235,10 @@ class Index:
             self._db.executemany("update rows set missing = 1 where id = ?", ((item,) for item in suspected))
         if watched:
             self._keep_watch()
+        if self._strangers is not None:
+            self._db.execute("delete from strangers")
+            self._db.executemany("insert into strangers (id, is_asked) values (?, ?)", self._strangers)
+            self._strangers = None
         self._db.execute("insert or replace into meta (name, value) values ('last_run', ?)", (run_id,))
         self._db.execute("delete from run_rows")
         self._db.execute("delete from seen")

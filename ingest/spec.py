@@ -118,8 +118,8 @@ Every key, with its default; an unknown key is refused and the valid ones are li
                 none    everything every run (what has not changed is not landed again)
     deletes.type: flag  {path, values = ["true"]}: the record says so itself
                   sweep {every_h = 24, max_percent = 20, params, body, path, records, filter}: list of ids (overrides
-                         make it cheap); missing twice running = deleted; more missing than max_percent stops the sweep
-                        method, page = another way to list ids; flag = { path, values }: as in type flag, besides
+                         make it cheap); missing twice running = deleted; more missing than max_percent stops the sweep;
+                        unknown twice running = one full read. method, page = another way to list ids; flag = as above
                 feed  {path, params, records, id}: the vendor's list of deleted ids since {window.start}
                 any   passes = [ {method, path, params, body, records, id, page, every_h = 0} ]: further lists that hold
                       deleted records only (archived, spam); what is left out is as in the stream. A list that also

@@ -193,8 +193,10 @@ class StreamRun:
         if self._lists_all(step) or step["kind"] == "sweep":
             self.state["suspected"] = settle_missing(self.stream, self.index, self.writing, self.outcome)
             self.state["swept_at"] = clock.now().isoformat()
-            is_back = step["kind"] == "sweep" and self._has_returned()  # a window has read what it lists
-            if is_back or (self.state["settle"] and self.state["suspected"]):
+            is_sweep = step["kind"] == "sweep"  # a window has read what it lists
+            is_lacking = is_sweep and self.index.settle_strangers()
+            is_back = is_sweep and self._has_returned()
+            if is_lacking or is_back or (self.state["settle"] and self.state["suspected"]):
                 self.state["full_next"] = True
         self.state["pass"] += 1
         self.state["page"] = None

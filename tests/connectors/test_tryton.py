@@ -107,7 +107,9 @@ def test_an_expired_session_is_opened_again(connect: Connect) -> None:
 
 def test_a_wrong_password_is_tried_once_because_repeats_make_the_server_wait(connect: Connect) -> None:
     life = connect("tryton", user="nobody")
-    assert {result.state for result in life.results()} == {"failed"}
+    results = life.results()
+    assert {result.state for result in results} == {"failed"}
+    assert all("Tryton refused the login of nobody" in (result.error or "") for result in results)
     assert [call.body["method"] for call in life.vendor.calls] == ["common.db.login"]
 
 

@@ -73,6 +73,49 @@ def test_missing_once_and_back_is_not_deleted_later(tmp_path: Path) -> None:
     assert len(documents(instance, "things")) == 30
 
 
+def test_an_id_that_nobody_knows_twice_running_is_read_with_everything(tmp_path: Path) -> None:
+    """A record that some fault or a right given later has hidden from the list of changes."""
+    shop = Shop(30)
+    shop.changed.discard(7)
+    with serving(shop) as fake:
+        instance = make_instance(tmp_path, fake.url, SWEPT)
+        sync(instance, "src")
+        sync(instance, "src")
+        assert "7" not in documents(instance, "things")
+        sync(instance, "src")
+        assert read_cursor(instance.store, "src", "things")["full"] is True
+        shop.changed = set(shop.rows)
+        (back,) = sync(instance, "src")
+        assert (back.rows_landed, len(documents(instance, "things"))) == (1, 30)
+
+
+def test_an_id_that_everything_read_does_not_bring_is_asked_for_once(tmp_path: Path) -> None:
+    shop = Shop(30)
+    shop.changed.discard(7)
+    with serving(shop) as fake:
+        instance = make_instance(tmp_path, fake.url, SWEPT)
+        runs = []
+        for _ in range(7):
+            sync(instance, "src")
+            runs.append(bool(read_cursor(instance.store, "src", "things").get("full")))
+    assert runs.count(True) == 1
+
+
+def test_a_record_made_between_the_list_of_changes_and_the_sweep_asks_for_nothing(tmp_path: Path) -> None:
+    shop = Shop(30)
+    with serving(shop) as fake:
+        instance = make_instance(tmp_path, fake.url, SWEPT)
+        sync(instance, "src")
+        shop.changed = set()
+        shop.rows[31] = {"id": 31, "v": 0}
+        sync(instance, "src")
+        shop.changed = {31}
+        for _ in range(3):
+            sync(instance, "src")
+            assert not read_cursor(instance.store, "src", "things").get("full")
+    assert len(documents(instance, "things")) == 31
+
+
 @pytest.mark.parametrize("left", [0, 10, 23])
 def test_a_shrunken_list_stops_the_sweep(tmp_path: Path, left: int) -> None:
     shop = Shop(30)

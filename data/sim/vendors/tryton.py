@@ -45,12 +45,12 @@ class Sessions(Auth):
         return call.headers.get("authorization", "") in self.open
 
     def sign_in(self, call: Call, vendor: Simulator) -> Reply | None:
-        """A session for the right password; for any other no error, but no result either."""
+        """A session for the right password; any other is refused with a web page, as the server does."""
         if not isinstance(call.body, dict) or call.body.get("method") != "common.db.login":
             return None
         user, given = call.body["params"][:2]
         if (user, given.get("password")) != (USER, PASSWORD):
-            return Reply(200, {"id": call.body["id"], "result": None})
+            return Reply(401, "<!doctype html><title>401 Unauthorized</title>", {"content-type": "text/html"})
         self.count += 1
         token = f"demo-session-{self.count}"
         self.open.add("Session " + base64.b64encode(f"{USER}:2:{token}".encode()).decode())

@@ -31,9 +31,10 @@ def login(call: Call) -> dict[str, str]:
         raise SourceBusy(f"login: {answer.status_code}", remedy="too many failed logins make Tryton wait")
     if answer.status_code == 404:
         raise LoginError(f"Tryton has no database {database!r}", remedy="correct the setting database")
-    if "json" not in answer.headers.get("content-type", ""):
+    is_refused = answer.status_code in (401, 403)  # a web page says so, not JSON
+    if not is_refused and "json" not in answer.headers.get("content-type", ""):
         raise LoginError("a web page came instead of an answer to the login", remedy="correct base_url or database")
-    session = _session(answer)
+    session = None if is_refused else _session(answer)
     if session is None:
         remedy = "check the credentials of this source: user and password"
         raise LoginError(f"Tryton refused the login of {user}", remedy=remedy)
