@@ -38,7 +38,7 @@ COUNTED = {
     "core.dim_project": "project",
 }
 _VERSIONED = {"core.fct_receipt", "core.fct_credit_note", "core.fct_allocation"}
-UNSORTED_LIMIT = 60_000
+UNSORTED_LIMIT = warehouse.ROW_GROUP
 TAIL_SHARE = 0.25
 _SORTED = "sorted:"
 

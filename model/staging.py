@@ -11,8 +11,7 @@ import duckdb
 from model import schema, warehouse, written
 from ops.instance import Instance
 
-# A thread fills and compresses groups of its own while it inserts; DuckDB's 122,880 rows would be left to the commit.
-ROW_GROUP = 30_720
+ROW_GROUP = warehouse.ROW_GROUP
 # A checkpoint puts groups together that are not full. After millions of rows that is hundreds at once, for which it
 # reads them all; a few at a time keep up with what small runs leave behind.
 MERGED_GROUPS = 4

@@ -25,6 +25,9 @@ ROOM = Path(__file__).parent
 FOLDERS = ("core", "marts")
 SCHEMAS = ("staging", "identity", "core", "marts", "meta")
 STORAGE_VERSION = "v1.5.0"
+# A reader of one customer decodes a whole group per table, and threads that insert compress groups of their own, where
+# DuckDB's 122,880 rows would be left to the commit.
+ROW_GROUP = 30_720
 ALL_COLUMNS = frozenset({"*"})
 _CONTRACT_KEYS = ("grain", "key", "not_null", "cluster")
 
@@ -86,11 +89,11 @@ def connect(
     read_only: bool = False,
     threads: int | None = None,
     memory_limit: str | None = None,
-    row_group: int | None = None,
+    row_group: int | None = ROW_GROUP,
 ) -> duckdb.DuckDBPyConnection:
     """Open the DuckDB file at `path` as catalogue `warehouse`, in a UTC session; the caller closes it.
 
-    `row_group`: rows that this connection puts together where it adds to a table, DuckDB's own number without it.
+    `row_group`: rows that this connection puts together where it adds to a table, DuckDB's own number where None.
     One that may write is better closed by written.close. Raises FatalError when another process holds the file.
     """
     con = duckdb.connect()

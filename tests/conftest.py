@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,15 @@ LONG = (
     "views/test_trust.py",
     "views/test_pages.py",
 )
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that the collector wanted to wait, in order; none of them is spent, and all of them have passed."""
+    asked: list[float] = []
+    monkeypatch.setattr("ops.clock.sleep", asked.append)
+    monkeypatch.setattr("ops.clock.monotonic", lambda: time.monotonic() + sum(asked))
+    return asked
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""Waits cost nothing in these tests: the waits asked for are kept instead."""
+"""Connectors against the simulator of their vendor, over a real socket."""
 
 from __future__ import annotations
 
@@ -16,14 +16,6 @@ pytest.register_assert_rewrite("tests.connectors.conformance", "tests.connectors
 
 from tests.connectors.demo import DemoVendor, company  # noqa: E402 - after the line above
 from tests.connectors.harness import Harness, connected  # noqa: E402
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that the collector wanted to wait, in order; none of them is spent."""
-    asked: list[float] = []
-    monkeypatch.setattr("ops.clock.sleep", asked.append)
-    return asked
 
 
 @pytest.fixture

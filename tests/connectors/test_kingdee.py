@@ -20,8 +20,8 @@ Connect = Callable[..., Harness]
 
 
 @pytest.fixture
-def life(demo: Connect) -> Any:
-    """The tenant, connected."""
+def life(demo: Connect, waits: list[float]) -> Any:
+    """The tenant, connected; what its budget would make the collector wait is not spent."""
     return demo("kingdee")
 
 

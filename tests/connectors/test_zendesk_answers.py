@@ -15,14 +15,6 @@ from tests.ingest.fake import Seen, documents, reply
 SIGN_IN = {"base_url": "{url}", "email": "it@acme.example", "api_token": "t-1", "exports_per_minute": 600}
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that the collector wanted to wait; none is spent."""
-    asked: list[float] = []
-    monkeypatch.setattr("ops.clock.sleep", asked.append)
-    return asked
-
-
 def ticket(number: int, **more: Any) -> dict[str, Any]:
     stamps = {"created_at": "2026-07-30T08:02:11Z", "updated_at": "2026-08-01T09:15:22Z"}
     return {"id": number, "subject": f"T{number}", "status": "open", **stamps, "generated_timestamp": 1785575722} | more
