@@ -47,6 +47,7 @@ def connect(home: Path, simulators: Simulators) -> Instance:
     return instance
 
 
+@pytest.mark.usefixtures("waits")
 def test_everything_is_collected_and_a_second_run_lands_nothing(tmp_path: Path, demo: Simulators) -> None:
     instance = connect(tmp_path, demo)
     first = sync_all(instance)
@@ -72,6 +73,7 @@ def _await_next_second() -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("waits")
 def test_changes_and_deletes_are_found(tmp_path: Path, demo: Simulators) -> None:
     instance = connect(tmp_path, demo)
     sync_all(instance)
@@ -86,6 +88,7 @@ def test_changes_and_deletes_are_found(tmp_path: Path, demo: Simulators) -> None
     assert quiet == [], "an incremental run missed what a full one finds"
 
 
+@pytest.mark.usefixtures("waits")
 def test_sessions_that_end_in_mid_run(tmp_path: Path, demo: Simulators) -> None:
     instance = connect(tmp_path, demo)
     demo.kingdee.expire_after = 7
