@@ -84,18 +84,34 @@ def table(
     right: frozenset[str] = frozenset(),
     titles: dict[str, str] | None = None,
 ) -> None:
-    """Print rows as an aligned table, `titles` (default: the columns) above; a Han character is two columns wide."""
+    """Print rows as an aligned table, `titles` (default: the columns) above; a Han character is two columns wide.
+
+    Columns of numbers stand right, like those named in `right`; a decimal keeps two places and any that say something.
+    """
     if not rows:
         typer.echo("(nothing)")
         return
-    cells = [
-        [str(plain(row.get(column)) if row.get(column) is not None else "—") for column in columns] for row in rows
-    ]
+    right = right | {column for column in columns if _is_numeric([row.get(column) for row in rows])}
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     heads = [(titles or {}).get(column, column) for column in columns]
     widths = [max(_width(head), *(_width(line[i]) for line in cells)) for i, head in enumerate(heads)]
     for line in [heads, *cells]:
         parts = [_pad(text, widths[i], right=columns[i] in right and line is not heads) for i, text in enumerate(line)]
         typer.echo("  ".join(parts).rstrip())
+
+
+def _is_numeric(values: list[Any]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(
+        isinstance(value, int | float | Decimal) and value is not True and value is not False for value in known
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Decimal):
+        whole, _, places = f"{value:f}".partition(".")
+        return f"{whole}.{places[:2]}{places[2:].rstrip('0')}" if places else whole
+    return "—" if value is None else str(plain(value))
 
 
 def _width(text: str) -> int:
