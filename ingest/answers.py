@@ -10,7 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from ingest.documents import find, loads, text_of
-from ingest.errors import ContractError, CursorExpired, PlaceExpired, SourceBusy, StreamRefused
+from ingest.errors import ContractError, CursorExpired, PlaceExpired, SourceBusy, SpanTooLong, StreamRefused
 from ingest.slices import Cut, Slicer
 from ingest.spec import HttpSpec
 from ingest.spec_parts import Rule, Stop
@@ -144,6 +144,8 @@ def _apply(rule: Rule, answer: Answer, reason: str, where: str, response: httpx.
         raise CursorExpired(f"{where}: {reason}", payload=answer.payload)
     if rule.action == "anew":
         raise PlaceExpired(f"{where}: {reason}", remedy=remedy)
+    if rule.action == "halve":
+        raise SpanTooLong(f"{where}: {reason}", remedy=remedy)
     if rule.action == "fail":
         raise ContractError(f"{where}: {reason}", remedy=remedy)
     if rule.action == "refuse":

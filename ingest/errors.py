@@ -43,6 +43,10 @@ class PlaceExpired(ContractError):  # noqa: N818 - named after the state it repo
     """The server no longer knows how far a list was read (an expired locator)."""
 
 
+class SpanTooLong(RetriableError):  # noqa: N818 - named after the state it reports
+    """The source cannot answer for so long a span of changes in one query."""
+
+
 class SourceBusy(RetriableError):  # noqa: N818 - named after the state it reports
     """The source cannot answer now; what was collected is kept and the next run goes on from there.
 

@@ -35,7 +35,7 @@ Every key, with its default; an unknown key is refused and the valid ones are li
     errors = [ { status = [403], path = "errorCode", contains = "LIMIT", action = "retry", remedy = "…" } ]
                                   # first match wins; action: fail | retry | renew (log in again) | skip (empty page) |
                                   # refuse (this stream only) | later (stop, go on next run) | anew (this list) |
-                                  # restart (the server's cursor is no longer valid: read everything once)
+                                  # halve (the span of changes) | restart (the server's cursor is lost: read everything)
                                   # conditions: status, path with contains | values, or path alone (= present)
 
     [auth]                        # type: none | header | basic | refresh | client | session | hook

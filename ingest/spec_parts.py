@@ -49,7 +49,7 @@ class Rule(Strict):
     path: str = ""
     contains: str = ""
     values: list[str] = []
-    action: Literal["fail", "retry", "renew", "skip", "refuse", "later", "restart", "anew"] = "fail"
+    action: Literal["fail", "retry", "renew", "skip", "refuse", "later", "restart", "anew", "halve"] = "fail"
     remedy: str = ""
 
 

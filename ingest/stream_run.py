@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from ingest import absorbed, cursor, landing, landing_remote, shifted
 from ingest.documents import digest, find, text_of
-from ingest.errors import ContractError, CursorExpired, PlaceExpired, StreamRefused
+from ingest.errors import ContractError, CursorExpired, PlaceExpired, SpanTooLong, StreamRefused
+from ingest.halving import halve
 from ingest.hooks import Call
 from ingest.http import SourceClient
 from ingest.index import Index
@@ -190,7 +191,7 @@ class StreamRun:
         if step["kind"] == "gone":
             settle_listed(self.stream, self.index, self.writing, self.outcome, self.state.pop("listed", []))
             self.state.setdefault("passed", {})[str(step["place"])] = clock.now().isoformat()
-        if self._lists_all(step) or step["kind"] == "sweep":
+        if (self._lists_all(step) and not step.get("is_part")) or step["kind"] == "sweep":
             self.state["suspected"] = settle_missing(self.stream, self.index, self.writing, self.outcome)
             self.state["swept_at"] = clock.now().isoformat()
             is_sweep = step["kind"] == "sweep"  # a window has read what it lists
@@ -226,9 +227,15 @@ class StreamRun:
         return step["kind"] == "window" and (self.stream.deletes.type == "full" or bool(self.state["settle"]))
 
     def _batches(self, reader: Reader, step: dict[str, Any]) -> Iterator[Batch]:
-        """The pass's batches. A server's cursor that has expired is given up for one reading of everything."""
+        """The pass's batches. A server's cursor that has expired is given up for one reading of everything; a span that
+        is too long for the server is halved, and the other half becomes a pass of its own."""
         try:
             yield from self._from_place(reader, step)
+        except SpanTooLong as error:
+            if (first := halve(self.state, step)) is None:
+                raise
+            self.outcome.warnings.append(f"asked in halves, up to {first.end:%Y-%m-%d %H:%M:%S} first: {error.what}")
+            yield from self._batches(reader, step)
         except CursorExpired as expired:
             if self.state["full"] and not self.state["page"]:
                 raise
@@ -250,19 +257,20 @@ class StreamRun:
         if step["kind"] == "left":
             yield from self._left(reader, step)
             return
+        too_long = () if step["kind"] == "window" else (SpanTooLong,)  # a list without a span has no halves
         if self.state["page"] is not None:
             try:
                 yield from reader.batches(step, self.state["page"])
             except CursorExpired:
                 raise
-            except (ContractError, StreamRefused) as error:
+            except (ContractError, StreamRefused, *too_long) as error:
                 self.outcome.warnings.append(f"the pass was begun anew: {error.what}")
             else:
                 return
         for _ in range(_TIMES_ANEW):
             try:
                 yield from reader.batches(step, None)
-            except PlaceExpired as error:
+            except (PlaceExpired, *too_long) as error:
                 self.outcome.warnings.append(f"the pass was begun anew: {error.what}")
             else:
                 return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 
@@ -90,11 +91,65 @@ def test_a_locator_that_has_expired_begins_the_query_anew(life: Any, monkeypatch
     assert set(life.documents("Account")) == living(life)
 
 
-def test_a_query_that_timed_out_is_asked_again(life: Any, waits: list[float]) -> None:
-    refusing(life, 400, "QUERY_TIMEOUT", "/queryAll", times=2)
-    life.sync("Account")
-    assert len(waits) == 2
+def days_asked(call: Call) -> float:
+    """How many days of changes the query asks for."""
+    start, end = (
+        datetime.fromisoformat(text) for text in re.findall(r"SystemModstamp >?<?=? ?(\S+Z)", call.query["q"])
+    )
+    return (end - start) / timedelta(days=1)
+
+
+def test_a_query_that_timed_out_halves_its_window(life: Any) -> None:
+    error = Reply(400, [{"message": "said QUERY_TIMEOUT", "errorCode": "QUERY_TIMEOUT"}])
+    answered: list[float] = []
+
+    def instead(call: Call) -> Reply | None:
+        if "/queryAll" not in call.path:
+            return None
+        if days_asked(call) > 200:
+            return error
+        answered.append(days_asked(call))
+        return None
+
+    life.vendor.instead = instead
+    result = life.sync("Account")["Account"]
     assert set(life.documents("Account")) == living(life)
+    assert len(answered) > 100
+    assert sum(answered) == pytest.approx((datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days, abs=2000)
+    assert "asked in halves" in result.warnings[0]
+
+
+def test_halves_of_a_window_go_on_after_a_failure(life: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(life, 400, "QUERY_TIMEOUT", "/queryAll")
+    halved = life.vendor.instead
+    asked: list[Call] = []
+
+    def instead(call: Call) -> Reply | None:
+        asked.append(call)
+        return Reply(503, []) if len([one for one in asked if "/queryAll" in one.path]) > 2 else halved(call)
+
+    life.vendor.instead = instead
+    assert life.results("Account")[0].error
+    before = len(life.vendor.asked("/queryAll"))
+    life.vendor.instead = lambda _call: None
+    life.sync("Account", minutes=5)
+    assert set(life.documents("Account")) == living(life)
+    assert len(life.vendor.asked("/queryAll")) == before + 1  # the second half alone
+
+
+def test_a_list_of_ids_that_timed_out_is_begun_anew(life: Any) -> None:
+    life.sync("Account")
+    refusing(life, 400, "QUERY_TIMEOUT", "/queryAll", times=2)
+    seen = life.vendor.instead
+    life.vendor.instead = lambda call: seen(call) if "SystemModstamp >=" not in call.query.get("q", "") else None
+    result = life.sync("Account", days=1)["Account"]
+    assert [text for text in result.warnings if "begun anew" in text]
+    assert set(life.documents("Account")) == living(life)
+
+
+def test_a_minute_that_times_out_is_an_error(life: Any) -> None:
+    refusing(life, 400, "QUERY_TIMEOUT", "/queryAll", times=10**6)
+    assert "QUERY_TIMEOUT" in (life.results("Account")[0].error or "")
 
 
 def test_a_session_tells_no_end_and_is_renewed_once_when_refused(life: Any) -> None:
