@@ -201,10 +201,11 @@ class Index:
         )
         return [row[0] for row in rows]
 
-    def settle_strangers(self) -> bool:
+    def settle_strangers(self, *, again: bool) -> bool:
         """Whether ids that a sweep has listed twice running are known to nobody: only a full read can bring them.
 
-        One full read is asked for; what it does not bring is no record of this stream and is not asked for again.
+        One full read is asked for; what it does not bring is no record of this stream and is not asked for again. Where
+        there are such, new ones ask for one only with `again`, because a list wider than the stream has new ones daily.
         """
         rows = self._db.execute(
             "select seen.id, strangers.is_asked from seen left join strangers on strangers.id = seen.id"
@@ -214,8 +215,10 @@ class Index:
         if len(rows) > _MOST_STRANGERS:
             return False
         # a first time may be a record made since the list of changes was read
-        self._strangers = [(row_id, is_asked is not None) for row_id, is_asked in rows]
-        return any(is_asked == 0 for _, is_asked in rows)
+        states = {is_asked for _, is_asked in rows}
+        asks = 0 in states and (again or 1 not in states)
+        self._strangers = [(row_id, is_asked == 1 or (is_asked == 0 and asks)) for row_id, is_asked in rows]
+        return asks
 
     def commit(self, run_id: str, suspected: list[str] | None, *, watched: bool = False) -> None:
         """Make this run's rows the newest state; `suspected` replaces the list of ids missed once (None keeps it).

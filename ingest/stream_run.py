@@ -31,6 +31,7 @@ FLUSH_EVERY_S = 5.0
 PassKind = Literal["window", "reread", "left", "feed", "gone", "sweep"]
 _IDS_AT_ONCE = 200
 _TIMES_ANEW = 3
+_WEEK_H = 168
 
 
 class StreamRun:
@@ -195,7 +196,7 @@ class StreamRun:
             self.state["suspected"] = settle_missing(self.stream, self.index, self.writing, self.outcome)
             self.state["swept_at"] = clock.now().isoformat()
             is_sweep = step["kind"] == "sweep"  # a window has read what it lists
-            is_lacking = is_sweep and self.index.settle_strangers()
+            is_lacking = is_sweep and self.index.settle_strangers(again=_is_due(self.committed.get("full_at"), _WEEK_H))
             is_back = is_sweep and self._has_returned()
             if is_lacking or is_back or (self.state["settle"] and self.state["suspected"]):
                 self.state["full_next"] = True

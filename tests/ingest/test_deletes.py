@@ -101,6 +101,20 @@ def test_an_id_that_everything_read_does_not_bring_is_asked_for_once(tmp_path: P
     assert runs.count(True) == 1
 
 
+def test_a_list_of_ids_that_is_wider_than_the_stream_asks_for_everything_once(tmp_path: Path) -> None:
+    shop = Shop(30)
+    with serving(shop) as fake:
+        instance = make_instance(tmp_path, fake.url, SWEPT)
+        sync(instance, "src")
+        shop.changed = set()
+        runs = []
+        for number in range(31, 41):
+            shop.rows[number] = {"id": number, "v": 0}  # listed by the sweep alone
+            sync(instance, "src")
+            runs.append(bool(read_cursor(instance.store, "src", "things").get("full")))
+    assert runs.count(True) == 1
+
+
 def test_a_record_made_between_the_list_of_changes_and_the_sweep_asks_for_nothing(tmp_path: Path) -> None:
     shop = Shop(30)
     with serving(shop) as fake:
