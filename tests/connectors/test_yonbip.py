@@ -183,6 +183,19 @@ def test_changes_are_asked_for_with_between_on_the_wall_clock_of_china(connect: 
     assert one["value2"] > yonbip.wall(life.vendor.clock.now + timedelta(days=1))
 
 
+def test_fifty_calls_a_minute_stay_below_the_free_quota_and_are_a_setting(
+    connect: Callable[..., Harness], waits: list[float]
+) -> None:
+    """Orders allow sixty calls a minute since 2026-03-31; the first pages use the budget up, then the clock decides."""
+    slow = connect("yonbip", page_size=1, calls_per_minute=4)
+    slow.sync("merchant")
+    calls = len(slow.vendor.calls)
+    assert sum(waits) > 60 * ((calls - 2) // 4 - 1)
+    waits.clear()
+    connect("yonbip", page_size=1).sync("merchant")
+    assert not waits
+
+
 def test_an_ignored_filter_of_changes_ends_the_run(connect: Callable[..., Harness]) -> None:
     class Deaf(Vendor):  # type: ignore[misc,valid-type]
         """Every list is the whole list."""
