@@ -18,7 +18,7 @@ def halve(state: dict[str, Any], step: dict[str, Any]) -> Window | None:
     """
     if step["kind"] != "window" or "{window.end}" not in step["filter"]:
         return None
-    whole = span_of(state, step)
+    whole = span_of(step, Window.from_json(state["window"]))
     middle = (whole.start + (whole.end - whole.start) / 2).replace(microsecond=0)
     if whole.end - whole.start <= _LEAST or not whole.start < middle < whole.end:
         return None
@@ -30,6 +30,6 @@ def halve(state: dict[str, Any], step: dict[str, Any]) -> Window | None:
     return first
 
 
-def span_of(state: dict[str, Any], step: dict[str, Any]) -> Window:
-    """The span that the step asks for: the run's, or its part of it."""
-    return Window.from_json(step.get("span") or state["window"])
+def span_of(step: dict[str, Any], whole: Window) -> Window:
+    """The span that the step asks for: the whole one of its run, or its part of it."""
+    return Window.from_json(step["span"]) if "span" in step else whole

@@ -63,7 +63,7 @@ class Reader:
         context = self._context(step)
         pages = ahead(self._pages(stream, context, page))
         if stream.assertions.bounded and step["kind"] == "window" and not self.state["full"]:
-            return bounds.guarded(pages, stream, span_of(self.state, step), self.zone(), self.where)
+            return bounds.guarded(pages, stream, span_of(step, self.window), self.zone(), self.where)
         return pages
 
     def _ask_of(self, step: dict[str, Any]) -> Ask:
@@ -104,7 +104,7 @@ class Reader:
         )
 
     def _context(self, step: dict[str, Any]) -> dict[str, Any]:
-        spec, window, zone = self.stream.incremental, span_of(self.state, step), self.zone()
+        spec, window, zone = self.stream.incremental, span_of(step, self.window), self.zone()
         has_token = spec.type == "token" and self.state["token"]
         return {
             **self._base(),
